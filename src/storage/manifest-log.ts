@@ -1,0 +1,263 @@
+/**
+ * A shard's manifest: an append-only log of edits, each synced before its effect is used, and the
+ * file CURRENT that names the manifest in force (docs/formats/manifest.md). Owned by one thread.
+ *
+ * An append or sync that failed leaves it unknown whether the edit is on disk, so nothing is ever
+ * appended to that file again: the next commit writes the whole state into a new manifest and
+ * switches CURRENT. Until that succeeds the caller must keep every file that either state names.
+ */
+import { CorruptionError, StormError } from '../base/errors.js';
+import { fileNumber } from '../base/ids.js';
+import { type Random, randomUint48 } from '../base/random.js';
+import { readCheckedJson, writeCheckedJson } from './checked-json.js';
+import { CURRENT_FILE, manifestFileName } from './file-names.js';
+import type { FileHandle, FileSystem } from './file-system.js';
+import {
+  FRAME_ALIGN_BYTES,
+  FRAME_EDIT,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  readFrame,
+  sealFrame,
+} from './log-frame.js';
+import { decodeEdit, encodeEdit, MANIFEST_VERSION, type ManifestEdit } from './manifest-format.js';
+import { applyEdit, EMPTY_STATE, type ManifestState, snapshotEdit } from './manifest-state.js';
+
+export interface ManifestIdentity {
+  shard: number;
+  storeUuid: string;
+}
+
+/** A manifest that has grown beyond this is replaced by a snapshot of its state. */
+const ROLL_BYTES = 4 << 20;
+
+/**
+ * The state that CURRENT and its manifest describe, or undefined where the shard has neither.
+ * Damage, a foreign store and an unknown version are refused.
+ */
+export function readManifest(
+  fs: FileSystem,
+  dir: string,
+  identity: ManifestIdentity,
+): { state: ManifestState; number: number; edits: number } | undefined {
+  const current = readCheckedJson(fs, dir, CURRENT_FILE);
+  if (current === undefined) return undefined;
+  const { manifest, nonce, storeUuid } = current;
+  const currentPath = `${dir}/${CURRENT_FILE}`;
+  if (typeof manifest !== 'number' || typeof nonce !== 'number') {
+    throw new CorruptionError('CURRENT names no manifest', { file: currentPath, offset: 0 });
+  }
+  if (storeUuid !== identity.storeUuid) {
+    throw new CorruptionError('The shard belongs to another store', {
+      file: currentPath,
+      offset: 0,
+    });
+  }
+  const path = `${dir}/${manifestFileName(fileNumber(manifest))}`;
+  if (fs.stat(path) === undefined) {
+    throw new CorruptionError('The manifest that CURRENT names is missing', {
+      file: path,
+      offset: 0,
+    });
+  }
+  return { ...replay(readWhole(fs, path), path, nonce, identity), number: manifest };
+}
+
+function replay(
+  bytes: Uint8Array,
+  path: string,
+  nonce: number,
+  identity: ManifestIdentity,
+): { state: ManifestState; edits: number } {
+  let state = EMPTY_STATE;
+  let at = 0;
+  let chain = 0;
+  let edits = 0;
+  for (;;) {
+    const header = readFrame(bytes, at);
+    if (header === undefined || header.nonce !== nonce || header.chain !== chain) break;
+    if (header.type !== FRAME_EDIT) break;
+    const start = at + FRAME_HEADER_BYTES;
+    const edit = decodeEdit(bytes.subarray(start, start + header.payloadLength), path, at);
+    checkSnapshot(edit, edits === 0, path, at, identity);
+    state = applyEdit(state, edit);
+    at += frameBytes(header.payloadLength);
+    chain = header.crc;
+    edits++;
+  }
+  if (edits === 0) {
+    throw new CorruptionError('The manifest has no readable first edit', { file: path, offset: 0 });
+  }
+  // Every edit is synced before the next is written: a later one proves that this one was whole.
+  for (let later = at; later < bytes.length; later += FRAME_ALIGN_BYTES) {
+    if (readFrame(bytes, later)?.nonce === nonce) {
+      throw new CorruptionError('An edit of the manifest is damaged', { file: path, offset: at });
+    }
+  }
+  return { state, edits };
+}
+
+function checkSnapshot(
+  edit: ManifestEdit,
+  first: boolean,
+  file: string,
+  offset: number,
+  identity: ManifestIdentity,
+): void {
+  if (first !== (edit.snapshot !== undefined)) {
+    throw new CorruptionError('A snapshot must be the first edit and only that', { file, offset });
+  }
+  if (edit.snapshot === undefined) return;
+  const { shard, storeUuid } = edit.snapshot;
+  if (shard !== identity.shard || storeUuid !== identity.storeUuid) {
+    throw new CorruptionError('The manifest belongs to another store or shard', { file, offset });
+  }
+}
+
+function readWhole(fs: FileSystem, path: string): Uint8Array {
+  const handle = fs.open(path, 'read');
+  try {
+    const bytes = new Uint8Array(handle.sizeBytes());
+    return bytes.subarray(0, handle.readAt(bytes, 0, bytes.length, 0));
+  } finally {
+    handle.close();
+  }
+}
+
+export class ManifestLog {
+  readonly #fs: FileSystem;
+  readonly #dir: string;
+  readonly #random: Random;
+  readonly #identity: ManifestIdentity;
+  #state: ManifestState;
+  #number = 0;
+  #handle: FileHandle | undefined;
+  #nonce = 0;
+  #offset = 0;
+  #chain = 0;
+  #broken = false;
+  #rollNumber = 0;
+
+  private constructor(
+    fs: FileSystem,
+    dir: string,
+    random: Random,
+    identity: ManifestIdentity,
+    state: ManifestState,
+  ) {
+    this.#fs = fs;
+    this.#dir = dir;
+    this.#random = random;
+    this.#identity = identity;
+    this.#state = state;
+  }
+
+  /**
+   * Starts a new manifest that describes `state` and makes it the current one. Its number is taken
+   * from `state.nextNumber`.
+   */
+  static start(
+    fs: FileSystem,
+    dir: string,
+    random: Random,
+    identity: ManifestIdentity,
+    state: ManifestState,
+  ): ManifestLog {
+    const log = new ManifestLog(fs, dir, random, identity, state);
+    log.#roll(state);
+    return log;
+  }
+
+  get state(): ManifestState {
+    return this.#state;
+  }
+
+  /** Number of the manifest file in force. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /**
+   * Makes `edit` durable and returns the state after it. When it throws, the edit may or may not
+   * be on disk: call again with the same edit, as often as it takes.
+   */
+  commit(edit: ManifestEdit): ManifestState {
+    const next = applyEdit(this.#state, edit);
+    if (this.#broken || this.#offset > ROLL_BYTES) this.#roll(next);
+    else {
+      this.#broken = true;
+      this.#append(edit);
+      this.#broken = false;
+      this.#state = next;
+    }
+    return this.#state;
+  }
+
+  close(): void {
+    this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  #append(edit: ManifestEdit): void {
+    const payload = encodeEdit(edit);
+    const size = frameBytes(payload.length);
+    const frame = new Uint8Array(size);
+    frame.set(payload, FRAME_HEADER_BYTES);
+    const crc = sealFrame(frame, new DataView(frame.buffer), {
+      payloadLength: payload.length,
+      type: FRAME_EDIT,
+      count: 1,
+      nonce: this.#nonce,
+      offset: this.#offset,
+      firstSequence: 0,
+      syncedOffset: this.#offset,
+      commitTimeMs: 0,
+      chain: this.#chain,
+    });
+    const handle = this.#handle;
+    if (handle === undefined) throw new StormError('INTERNAL', 'The manifest is closed');
+    handle.writeAt(frame, 0, size, this.#offset);
+    handle.syncData();
+    this.#offset += size;
+    this.#chain = crc;
+  }
+
+  #roll(state: ManifestState): void {
+    this.#broken = true;
+    const old = this.#number;
+    // Never the number of an attempt that failed: CURRENT may already name that file on disk.
+    const number = Math.max(state.nextNumber, this.#rollNumber + 1);
+    this.#rollNumber = number;
+    const next: ManifestState = { ...state, nextNumber: number + 1 };
+    const path = this.#path(number);
+    this.#handle?.close();
+    this.#handle = undefined;
+    this.#handle = this.#fs.open(path, 'create');
+    this.#nonce = randomUint48(this.#random);
+    this.#offset = 0;
+    this.#chain = 0;
+    this.#append(snapshotEdit(next, { ...this.#identity, version: MANIFEST_VERSION }));
+    this.#fs.syncDir(this.#dir);
+    writeCheckedJson(this.#fs, this.#dir, CURRENT_FILE, {
+      manifest: number,
+      nonce: this.#nonce,
+      storeUuid: this.#identity.storeUuid,
+    });
+    this.#number = number;
+    this.#state = next;
+    this.#broken = false;
+    if (old !== 0) this.#removeOld(old);
+  }
+
+  #removeOld(number: number): void {
+    try {
+      this.#fs.remove(this.#path(number));
+    } catch {
+      // The switch has happened; the next opening sweeps what is left.
+    }
+  }
+
+  #path(number: number): string {
+    return `${this.#dir}/${manifestFileName(fileNumber(number))}`;
+  }
+}

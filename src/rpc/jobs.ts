@@ -9,9 +9,10 @@ import type { TableMeta, TableOptions } from '../base/table-meta.js';
 export interface FlushJob {
   kind: 'flush';
   dir: string;
-  /** The frozen arena; only its first `usedBytes` hold entries. */
+  /** The frozen arena; see storage/arena-format.ts. */
   arena: SharedArrayBuffer;
-  usedBytes: number;
+  /** As in MergeJob: versions that no snapshot needs are not written. */
+  snapshots: number[];
   /** Numbers reserved for output tables, in order; the job uses as many as it needs. */
   outputs: FileNumber[];
   table: TableOptions;

@@ -1,0 +1,115 @@
+/**
+ * Control messages between the supervisor (main thread) and the threads it started. They are rare
+ * and carry shared memory and ports, so they travel by structured clone over MessagePorts; the hot
+ * path uses the rings. After posting to a shard, ring its bell: it may be parked.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { TableOptions } from '../base/table-meta.js';
+import type { Job, JobResult } from './jobs.js';
+import type { LinkMemory } from './link.js';
+
+/** When a write counts as done; docs/formats/wal.md has each mode's promise. */
+export type SyncMode = 'always' | 'interval' | 'os';
+
+/** How one shard stores its data. */
+export interface EngineOptions {
+  shard: number;
+  dir: string;
+  /** 32 hexadecimal digits. */
+  storeUuid: string;
+  keyBytesMax: number;
+  valueBytesMax: number;
+  /** The largest entry run that one request may carry. */
+  batchBytesMax: number;
+  walSync: SyncMode;
+  walSyncIntervalMs: number;
+  walSegmentBytes: number;
+  walGroupBytesMax: number;
+  walLiveBytesMax: number;
+  walSparesMax: number;
+  walIdleSealMs: number;
+  arenaBytes: number;
+  table: TableOptions;
+  readMode: 'auto' | 'mmap' | 'pread';
+  readVerify: 'first-touch' | 'always';
+  /** How many sorted runs of like size a merge takes. */
+  mergeFanIn: number;
+}
+
+/** `workerData` of a shard thread. */
+export interface ShardBoot {
+  engine: EngineOptions;
+  slotMapEpoch: number;
+  /** One per router, fresh for this life of the shard. */
+  links: LinkMemory[];
+  /** Where to wake each router, in the order of `links`. Must be in the transfer list. */
+  routerPorts: MessagePort[];
+  /** The shard's end of the control channel. Must be in the transfer list. */
+  control: MessagePort;
+  /** See shard-stats.ts; outlives the thread. */
+  stats: SharedArrayBuffer;
+  /** Arenas to begin with; more on request. */
+  arenas: SharedArrayBuffer[];
+  /** True after a failed write or fsync: what was replayed must go to fresh files first. */
+  distrustPageCache: boolean;
+}
+
+export type ToShard =
+  | { kind: 'job-done'; id: number; result: JobResult }
+  | { kind: 'arena'; arena: SharedArrayBuffer }
+  /** Answer what is in flight, seal the WAL, say `stopped`, end the thread. */
+  | { kind: 'stop' };
+
+export type FromShard =
+  | { kind: 'ready'; recoveredRecords: number; recoveryMs: number; lastSequence: number }
+  /** The shard does not serve its data; it ends after this and must not be restarted at once. */
+  | { kind: 'refused'; code: string; message: string }
+  /** A write or fsync failed: pending writes are unknown; the thread ends after this. */
+  | { kind: 'poisoned'; message: string }
+  | { kind: 'job'; id: number; job: Job }
+  | { kind: 'arena-wanted' }
+  | { kind: 'arena-back'; arena: SharedArrayBuffer }
+  | { kind: 'stopped' }
+  | LogMessage;
+
+/** `workerData` of a router thread. */
+export interface RouterBoot {
+  router: number;
+  grpcAddress: string;
+  httpAddress: string;
+  hostsAllowed: string[];
+  originsAllowed: string[];
+  keyBytesMax: number;
+  valueBytesMax: number;
+  inFlightMax: number;
+  deadlineMsDefault: number;
+  shardCount: number;
+  /** slot → shard, 16384 entries, shared. */
+  slotOwner: SharedArrayBuffer;
+  slotMapEpoch: number;
+  routerBell: SharedArrayBuffer;
+  /** The router's end of the control channel. Must be in the transfer list. */
+  control: MessagePort;
+}
+
+export type ToRouter =
+  /** The shard serves (again) on this link; `wake` is where it wakes the router (transferred). */
+  | { kind: 'shard-up'; shard: number; link: LinkMemory; wake: MessagePort }
+  | { kind: 'shard-down'; shard: number; reason: string }
+  | { kind: 'shard-refused'; shard: number; reason: string }
+  /** Stop accepting, answer what is in flight, then say `drained`. */
+  | { kind: 'drain'; deadlineMs: number };
+
+export type FromRouter =
+  | { kind: 'listening'; grpcAddress: string; httpAddress: string }
+  | { kind: 'failed'; message: string }
+  | { kind: 'drained' }
+  | LogMessage;
+
+/** A log line of a thread; the main thread alone writes logs. */
+export interface LogMessage {
+  kind: 'log';
+  level: 'debug' | 'info' | 'warn' | 'error';
+  message: string;
+  fields: Record<string, string | number | boolean>;
+}

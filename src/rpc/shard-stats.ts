@@ -1,0 +1,65 @@
+/**
+ * Counters of one shard in shared memory: written by the shard's thread alone, read by anyone at any
+ * time. Each is a double in a slot of its own; a reader may see one a moment before another.
+ */
+export const STAT_NAMES = [
+  /** Turns taken; stands still when the shard hangs. */
+  'turns',
+  'writesTotal',
+  'writeEntriesTotal',
+  'writesRefusedTotal',
+  'readsTotal',
+  'readsMissedTotal',
+  'groupsTotal',
+  'walBytesTotal',
+  'walSyncsTotal',
+  'durableSequence',
+  'walLiveBytes',
+  'memTableBytes',
+  'frozenMemTables',
+  'tables',
+  'sortedRuns',
+  'tableBytes',
+  'flushesTotal',
+  'flushBytesTotal',
+  'mergesTotal',
+  'mergeReadBytesTotal',
+  'mergeWrittenBytesTotal',
+  'mappedTables',
+] as const;
+export type StatName = (typeof STAT_NAMES)[number];
+
+export class ShardStats {
+  readonly #values: Float64Array;
+
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer(STAT_NAMES.length * Float64Array.BYTES_PER_ELEMENT);
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#values = new Float64Array(memory);
+  }
+
+  get(name: StatName): number {
+    return this.#values[INDEX[name]] ?? 0;
+  }
+
+  set(name: StatName, value: number): void {
+    this.#values[INDEX[name]] = value;
+  }
+
+  add(name: StatName, amount: number): void {
+    this.#values[INDEX[name]] = this.get(name) + amount;
+  }
+
+  all(): Record<StatName, number> {
+    const all = {} as Record<StatName, number>;
+    for (const name of STAT_NAMES) all[name] = this.get(name);
+    return all;
+  }
+}
+
+const INDEX = Object.fromEntries(STAT_NAMES.map((name, i) => [name, i])) as Record<
+  StatName,
+  number
+>;

@@ -1,0 +1,116 @@
+/**
+ * Reads a frozen arena in table order: keys ascending, versions of a key newest first. Opening it
+ * sorts the keys once; the arena must not change while a cursor lives.
+ */
+import {
+  ARENA_HEADER_BYTES,
+  type ArenaLayout,
+  arenaExpiresAtMs,
+  arenaKeyStart,
+  arenaLayout,
+  arenaSequence,
+  KIND_SHIFT,
+  WORD_KEY_LENGTH,
+  WORD_KIND,
+  WORD_PREVIOUS,
+  WORD_VALUE_LENGTH,
+} from './arena-format.js';
+import { type EntryCursor, type EntryKind, KIND_DELETE, KIND_PUT } from './entry-cursor.js';
+import { type KeyTable, sortKeys } from './key-sort.js';
+
+export class ArenaCursor implements EntryCursor {
+  valid = false;
+  readonly keyBytes: Uint8Array;
+  keyStart = 0;
+  keyLength = 0;
+  sequence = 0;
+  kind: EntryKind = KIND_PUT;
+  expiresAtMs = 0;
+  readonly valueBytes: Uint8Array;
+  valueStart = 0;
+  valueLength = 0;
+  readonly #words: Uint32Array;
+  /** Word offset of the newest version of each key, ascending by key. */
+  readonly #heads: Uint32Array;
+  #head = 0;
+  #at = 0;
+
+  constructor(arena: SharedArrayBuffer) {
+    const bytes = new Uint8Array(arena);
+    this.keyBytes = bytes;
+    this.valueBytes = bytes;
+    this.#words = new Uint32Array(arena, 0, Math.floor(arena.byteLength / 4));
+    this.#heads = sortedHeads(bytes, this.#words, arenaLayout(arena.byteLength));
+  }
+
+  /** Distinct keys in the arena. */
+  get keyCount(): number {
+    return this.#heads.length;
+  }
+
+  seekToFirst(): void {
+    this.#moveTo(0);
+  }
+
+  seek(key: Uint8Array): void {
+    let low = 0;
+    let high = this.#heads.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#compare(this.#heads[middle]!, key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    this.#moveTo(low);
+  }
+
+  next(): void {
+    const older = this.#words[this.#at + WORD_PREVIOUS]!;
+    if (older === 0) this.#moveTo(this.#head + 1);
+    else this.#load(older);
+  }
+
+  #moveTo(head: number): void {
+    this.#head = head;
+    this.valid = head < this.#heads.length;
+    if (this.valid) this.#load(this.#heads[head]!);
+  }
+
+  #load(at: number): void {
+    const words = this.#words;
+    this.#at = at;
+    this.keyStart = arenaKeyStart(words, at);
+    this.keyLength = words[at + WORD_KEY_LENGTH]!;
+    this.sequence = arenaSequence(words, at);
+    this.kind = words[at + WORD_KIND]! >>> KIND_SHIFT === KIND_DELETE ? KIND_DELETE : KIND_PUT;
+    this.expiresAtMs = arenaExpiresAtMs(words, at);
+    this.valueStart = this.keyStart + this.keyLength;
+    this.valueLength = words[at + WORD_VALUE_LENGTH]!;
+  }
+
+  #compare(at: number, key: Uint8Array): number {
+    const start = arenaKeyStart(this.#words, at);
+    const length = this.#words[at + WORD_KEY_LENGTH]!;
+    const common = Math.min(length, key.length);
+    for (let i = 0; i < common; i++) {
+      const difference = this.keyBytes[start + i]! - key[i]!;
+      if (difference !== 0) return difference;
+    }
+    return length - key.length;
+  }
+}
+
+function sortedHeads(bytes: Uint8Array, words: Uint32Array, layout: ArenaLayout): Uint32Array {
+  const firstSlot = ARENA_HEADER_BYTES / 4;
+  const unsorted = words.subarray(firstSlot, firstSlot + layout.slotCount).filter((at) => at !== 0);
+  const count = unsorted.length;
+  const keys: KeyTable = {
+    bytes,
+    starts: new Uint32Array(count),
+    lengths: new Uint32Array(count),
+  };
+  for (let i = 0; i < count; i++) {
+    keys.starts[i] = arenaKeyStart(words, unsorted[i]!);
+    keys.lengths[i] = words[unsorted[i]! + WORD_KEY_LENGTH]!;
+  }
+  return sortKeys(keys, count).map((i) => unsorted[i]!);
+}

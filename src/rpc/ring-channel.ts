@@ -212,7 +212,7 @@ export class RingConsumer {
     }
     const body = length >= PAD_FLAG ? length - PAD_FLAG : length;
     // Bounded first: `frameBytes` is 32-bit arithmetic.
-    const size = body > frameBodyBytesMax(this.#capacity) ? this.#capacity : frameBytes(body);
+    const size = body > frameBodyBytesMax(this.#capacity) ? Infinity : frameBytes(body);
     const isWhole = size <= available && available <= this.#capacity;
     if (!isWhole || at + size > this.#capacity || available % FRAME_ALIGN_BYTES !== 0) {
       throw this.#damaged(`a frame within ${available} bytes`, `one of ${body}`);

@@ -1,0 +1,135 @@
+/**
+ * The index of a table (docs/formats/table.md): for each block where it ends and its last entry's
+ * key and sequence. Records have a fixed width, so it is binary-searched where it lies, in a mapped
+ * file too.
+ *
+ *   index  = count u32, record{count}, keys
+ *   record = blockEnd u32, keyEnd u32, lastSequence u64
+ *
+ * A block begins where the one before ends; likewise a key, counted from the beginning of `keys`.
+ */
+import { CorruptionError } from '../base/errors.js';
+import { compareBytes, copyBytes, grown } from './key-bytes.js';
+import { readU32, readU64, writeU32, writeU64 } from './table-format.js';
+
+const COUNT_BYTES = 4;
+const RECORD_BYTES = 16;
+
+export class IndexBuilder {
+  #records: Uint8Array = new Uint8Array(RECORD_BYTES * 64);
+  #keys: Uint8Array = new Uint8Array(4096);
+  #recordsLength = 0;
+  #keysLength = 0;
+
+  /** Adds the block that ends at `blockEnd` of the file (trailer included). */
+  add(blockEnd: number, lastKey: Uint8Array, keyLength: number, lastSequence: number): void {
+    this.#keys = grown(this.#keys, this.#keysLength + keyLength);
+    copyBytes(lastKey, 0, keyLength, this.#keys, this.#keysLength);
+    this.#keysLength += keyLength;
+    const at = this.#recordsLength;
+    this.#records = grown(this.#records, at + RECORD_BYTES);
+    writeU32(this.#records, at, blockEnd);
+    writeU32(this.#records, at + 4, this.#keysLength);
+    writeU64(this.#records, at + 8, lastSequence);
+    this.#recordsLength = at + RECORD_BYTES;
+  }
+
+  get lengthBytes(): number {
+    return COUNT_BYTES + this.#recordsLength + this.#keysLength;
+  }
+
+  /** Writes the section's content at `at`; returns the offset behind it. */
+  write(target: Uint8Array, at: number): number {
+    writeU32(target, at, this.#recordsLength / RECORD_BYTES);
+    target.set(this.#records.subarray(0, this.#recordsLength), at + COUNT_BYTES);
+    const keysAt = at + COUNT_BYTES + this.#recordsLength;
+    target.set(this.#keys.subarray(0, this.#keysLength), keysAt);
+    return keysAt + this.#keysLength;
+  }
+}
+
+/** Looks blocks up in verified index bytes, without copying or allocating. */
+export class TableIndex {
+  readonly count: number;
+  readonly #bytes: Uint8Array;
+  readonly #recordsAt: number;
+  readonly #keysAt: number;
+
+  /**
+   * The index lies at [start, start + length) of `bytes`; the blocks end at `blocksEnd`. Checks all
+   * records, so that later lookups can rely on them. Throws CorruptionError.
+   */
+  constructor(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    blocksEnd: number,
+    file: string,
+    offset: number,
+  ) {
+    const count = length < COUNT_BYTES ? 0 : readU32(bytes, start);
+    this.#bytes = bytes;
+    this.#recordsAt = start + COUNT_BYTES;
+    this.#keysAt = this.#recordsAt + count * RECORD_BYTES;
+    this.count = count;
+    const keysLength = start + length - this.#keysAt;
+    if (count === 0 || keysLength < 0 || !this.#isSound(keysLength, blocksEnd)) {
+      throw new CorruptionError('The table index contradicts itself', { file, offset });
+    }
+  }
+
+  blockStart(block: number): number {
+    return block === 0 ? 0 : this.blockEnd(block - 1);
+  }
+
+  /** Trailer included. */
+  blockEnd(block: number): number {
+    return readU32(this.#bytes, this.#recordsAt + block * RECORD_BYTES);
+  }
+
+  /**
+   * The first block whose last entry is at or behind the newest version of `key` that is not newer
+   * than `sequence`: if that version exists, it is there. `count` when all blocks end before it.
+   */
+  find(key: Uint8Array, sequence: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#endsBefore(middle, key, sequence)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #endsBefore(block: number, key: Uint8Array, sequence: number): boolean {
+    const keyStart = this.#keyStart(block);
+    const keyLength = this.#keyEnd(block) - keyStart;
+    const order = compareBytes(this.#bytes, this.#keysAt + keyStart, keyLength, key, 0, key.length);
+    return order < 0 || (order === 0 && this.#lastSequence(block) > sequence);
+  }
+
+  #keyStart(block: number): number {
+    return block === 0 ? 0 : this.#keyEnd(block - 1);
+  }
+
+  #keyEnd(block: number): number {
+    return readU32(this.#bytes, this.#recordsAt + block * RECORD_BYTES + 4);
+  }
+
+  #lastSequence(block: number): number {
+    return readU64(this.#bytes, this.#recordsAt + block * RECORD_BYTES + 8);
+  }
+
+  #isSound(keysLength: number, blocksEnd: number): boolean {
+    let blockEnd = 0;
+    let keyEnd = 0;
+    for (let block = 0; block < this.count; block++) {
+      if (this.blockEnd(block) <= blockEnd || this.#keyEnd(block) < keyEnd) return false;
+      if (!Number.isSafeInteger(this.#lastSequence(block))) return false;
+      blockEnd = this.blockEnd(block);
+      keyEnd = this.#keyEnd(block);
+    }
+    return blockEnd === blocksEnd && keyEnd === keysLength;
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * Reads a finished table (docs/formats/table.md): point lookups and cursors. Belongs to the thread
+ * that opened it.
+ *
+ * Invariants: nothing unverified is ever used. Footer, properties, index and filter are verified
+ * when the table is opened; a block each time its bytes come from a read, and in mapped memory at
+ * the first touch or always, as asked. Damage is a CorruptionError, never "not found".
+ */
+import { CorruptionError } from '../base/errors.js';
+import { hash32 } from '../base/hash.js';
+import type { TableMeta } from '../base/table-meta.js';
+import { BlockReader } from './block-reader.js';
+import { type BlockSource, BlockWindow, MemorySource, ReadSource } from './block-source.js';
+import { BloomFilter, FILTER_HASH_SEED } from './bloom-filter.js';
+import type { EntryCursor } from './entry-cursor.js';
+import { tableFileName } from './file-names.js';
+import type { FileSystem } from './file-system.js';
+import { compareBytes } from './key-bytes.js';
+import type { LookupResult } from './lookup.js';
+import { checkSection, FOOTER_BYTES, readFooter, TRAILER_BYTES } from './table-format.js';
+import { TableIndex } from './table-index.js';
+import { differenceFrom, readProperties } from './table-properties.js';
+
+export interface TableReaderOptions {
+  /** `mmap` falls back to `pread` where the file cannot be mapped. */
+  mode: 'mmap' | 'pread';
+  /** How often a block in mapped memory is verified; bytes from a read always are. */
+  verify: 'first-touch' | 'always';
+}
+
+export class TableReader {
+  readonly meta: TableMeta;
+  readonly path: string;
+  readonly #source: BlockSource;
+  readonly #index: TableIndex;
+  readonly #filter: BloomFilter | undefined;
+  /** One bit per block that needs no further verification; absent when each touch verifies. */
+  readonly #verified: Uint8Array | undefined;
+  readonly #lookup: TableCursor;
+
+  /**
+   * Opens the table that `meta` describes in `dir`. Throws CorruptionError when the file is missing,
+   * damaged or another one.
+   */
+  static open(
+    fs: FileSystem,
+    dir: string,
+    meta: TableMeta,
+    options: TableReaderOptions,
+  ): TableReader {
+    const path = `${dir}/${tableFileName(meta.number)}`;
+    const source = openSource(fs, path, meta, options.mode);
+    try {
+      return new TableReader(source, path, meta, options.verify);
+    } catch (error) {
+      source.close();
+      throw error;
+    }
+  }
+
+  /** Reads a table from `source`, which it owns from now on; `path` names it in errors. */
+  constructor(
+    source: BlockSource,
+    path: string,
+    meta: TableMeta,
+    verify: TableReaderOptions['verify'] = 'first-touch',
+  ) {
+    this.meta = meta;
+    this.path = path;
+    this.#source = source;
+    checkSize(source.sizeBytes, meta, path);
+    const footerAt = source.sizeBytes - FOOTER_BYTES;
+    const window = new BlockWindow();
+    source.load(footerAt, FOOTER_BYTES, window);
+    const footer = readFooter(window.bytes, window.start, path, footerAt);
+    this.#checkProperties(footer.propertiesOffset, footer.propertiesLength);
+    this.#index = this.#openIndex(footer.indexOffset, footer.indexLength);
+    this.#filter = this.#openFilter(footer.filterOffset, footer.filterLength);
+    if (verify === 'first-touch' && source.isResident) {
+      this.#verified = new Uint8Array(Math.ceil(this.#index.count / 8));
+    }
+    this.#lookup = new TableCursor(this, this.#index, 0);
+  }
+
+  /** Length of the file. */
+  get sizeBytes(): number {
+    return this.#source.sizeBytes;
+  }
+
+  /** True where blocks are seen in mapped memory, false where they are read. */
+  get isMapped(): boolean {
+    return this.#source.isResident;
+  }
+
+  /**
+   * Finds the newest version of `key` whose sequence is at most `snapshotSequence`; a tombstone is
+   * found too, with kind delete. The value's bytes are valid until the next call of `get`.
+   */
+  get(key: Uint8Array, snapshotSequence: number, into: LookupResult): boolean {
+    if (!this.mayContain(key) || snapshotSequence < this.meta.minSequence) return false;
+    const at = this.#lookup;
+    at.seekVersion(key, snapshotSequence);
+    if (!at.valid || compareBytes(at.keyBytes, 0, at.keyLength, key, 0, key.length) !== 0) {
+      return false;
+    }
+    into.kind = at.kind;
+    into.sequence = at.sequence;
+    into.expiresAtMs = at.expiresAtMs;
+    into.valueBytes = at.valueBytes;
+    into.valueStart = at.valueStart;
+    into.valueLength = at.valueLength;
+    return true;
+  }
+
+  /** False: the table surely has no version of the key. Touches no block. */
+  mayContain(key: Uint8Array): boolean {
+    const { minKey, maxKey } = this.meta;
+    if (compareBytes(key, 0, key.length, minKey, 0, minKey.length) < 0) return false;
+    if (compareBytes(key, 0, key.length, maxKey, 0, maxKey.length) > 0) return false;
+    if (this.#filter === undefined) return true;
+    return this.#filter.mayContain(hash32(key, 0, key.length, FILTER_HASH_SEED));
+  }
+
+  /**
+   * A new cursor, not yet positioned. `readaheadBytes` makes reads that large, for going through
+   * many blocks in order; it means nothing for a mapped table.
+   */
+  cursor(readaheadBytes = 0): TableCursor {
+    return new TableCursor(this, this.#index, readaheadBytes);
+  }
+
+  /**
+   * Ends the use. Cursors must not be moved any more; a map is released when the garbage collector
+   * finds neither the reader nor one of its cursors referenced.
+   */
+  close(): void {
+    this.#lookup.release();
+    this.#source.close();
+  }
+
+  /** For this table's cursors: shows the block, trailer included and verified, in `window`. */
+  loadBlock(block: number, window: BlockWindow): void {
+    const offset = this.#index.blockStart(block);
+    const length = this.#index.blockEnd(block) - offset;
+    this.#source.load(offset, length, window);
+    const verified = this.#verified;
+    if (verified !== undefined && (verified[block >>> 3]! & (1 << (block & 7))) !== 0) return;
+    checkSection(window.bytes, window.start, length, this.path, offset);
+    if (verified !== undefined) verified[block >>> 3]! |= 1 << (block & 7);
+  }
+
+  #checkProperties(offset: number, length: number): void {
+    const { bytes, start } = this.#loadSection(offset, length);
+    const content = length - TRAILER_BYTES;
+    const properties = readProperties(bytes, start, content, this.path, offset);
+    const difference = differenceFrom(properties, this.meta);
+    if (difference === undefined) return;
+    throw new CorruptionError(`Not the table that the manifest means: ${difference}`, {
+      file: this.path,
+      offset,
+    });
+  }
+
+  #openIndex(offset: number, length: number): TableIndex {
+    const { bytes, start } = this.#loadSection(offset, length);
+    return new TableIndex(bytes, start, length - TRAILER_BYTES, offset, this.path, offset);
+  }
+
+  #openFilter(offset: number, length: number): BloomFilter | undefined {
+    if (length === 0) return undefined;
+    const { bytes, start } = this.#loadSection(offset, length);
+    return new BloomFilter(bytes, start, length - TRAILER_BYTES, this.path, offset);
+  }
+
+  /** A window of its own: index and filter stay in use for as long as the reader lives. */
+  #loadSection(offset: number, length: number): BlockWindow {
+    const window = new BlockWindow();
+    this.#source.load(offset, length, window);
+    checkSection(window.bytes, window.start, length, this.path, offset);
+    return window;
+  }
+}
+
+/** Goes through a table's entries; several may be in use at once. */
+export class TableCursor extends BlockReader implements EntryCursor {
+  readonly #reader: TableReader;
+  readonly #index: TableIndex;
+  readonly #window: BlockWindow;
+  #block = 0;
+
+  /** Made by `TableReader.cursor`. */
+  constructor(reader: TableReader, index: TableIndex, readaheadBytes: number) {
+    super(reader.path);
+    this.#reader = reader;
+    this.#index = index;
+    this.#window = new BlockWindow(readaheadBytes);
+  }
+
+  seekToFirst(): void {
+    this.#open(0);
+    this.toFirst();
+  }
+
+  seek(key: Uint8Array): void {
+    this.seekVersion(key, Number.MAX_SAFE_INTEGER);
+  }
+
+  /**
+   * Moves to the newest version of `key` whose sequence is at most `sequence`, or, where there is
+   * none, to the first entry of the next greater key.
+   */
+  seekVersion(key: Uint8Array, sequence: number): void {
+    const block = this.#index.find(key, sequence);
+    if (block === this.#index.count) {
+      this.valid = false;
+      return;
+    }
+    this.#open(block);
+    this.search(key, sequence);
+    if (this.valid) return;
+    throw new CorruptionError('The table index names a block that ends too early', {
+      file: this.#reader.path,
+      offset: this.#index.blockStart(block),
+    });
+  }
+
+  next(): void {
+    this.nextInBlock();
+    if (this.valid || this.#block + 1 >= this.#index.count) return;
+    this.#open(this.#block + 1);
+    this.toFirst();
+  }
+
+  /** Lets go of the memory that the current entry is in. */
+  release(): void {
+    this.closeBlock();
+    this.#window.bytes = EMPTY;
+    this.#window.buffer = EMPTY;
+    this.#window.bufferLength = 0;
+  }
+
+  #open(block: number): void {
+    // Should loading throw, no entry of the block before may seem to be current.
+    this.valid = false;
+    this.#reader.loadBlock(block, this.#window);
+    this.#block = block;
+    const offset = this.#index.blockStart(block);
+    const start = this.#window.start;
+    const end = start + this.#index.blockEnd(block) - offset - TRAILER_BYTES;
+    this.openBlock(this.#window.bytes, start, end, offset);
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+function openSource(
+  fs: FileSystem,
+  path: string,
+  meta: TableMeta,
+  mode: TableReaderOptions['mode'],
+): BlockSource {
+  if (fs.stat(path) === undefined) {
+    throw new CorruptionError('A table that the manifest names is missing', {
+      file: path,
+      offset: 0,
+    });
+  }
+  const handle = fs.open(path, 'read');
+  let owned = false;
+  try {
+    // Before mapping: a page behind the end of the file would kill the process when touched.
+    checkSize(handle.sizeBytes(), meta, path);
+    const map = mode === 'mmap' ? handle.map() : undefined;
+    if (map !== undefined) return new MemorySource(map, path);
+    owned = true;
+    return new ReadSource(handle);
+  } finally {
+    if (!owned) handle.close();
+  }
+}
+
+function checkSize(found: number, meta: TableMeta, file: string): void {
+  if (found === meta.sizeBytes && found >= FOOTER_BYTES) return;
+  throw new CorruptionError(`The table has ${found} bytes and should have ${meta.sizeBytes}`, {
+    file,
+    offset: Math.min(found, meta.sizeBytes),
+  });
+}

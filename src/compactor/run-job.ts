@@ -1,0 +1,112 @@
+/**
+ * The pool's single entry: runs any job and turns its failure into an answer. Jobs are stateless; a
+ * failed one leaves no file of its own behind, and a killed one only what recovery removes.
+ */
+import { unreachable } from '../base/assert.js';
+import { CorruptionError, messageOf, StormError, systemCodeOf } from '../base/errors.js';
+import type { FillSegmentJob, Job, JobOutput, JobResult, TouchArenaJob } from '../rpc/jobs.js';
+import { temporaryName } from '../storage/file-names.js';
+import type { FileSystem } from '../storage/file-system.js';
+import { runFlush } from './run-flush.js';
+import { runMerge } from './run-merge.js';
+
+const FILL_WRITE_BYTES = 1024 * 1024;
+const PAGE_BYTES = 4096;
+
+/** Runs the job to its end; never throws. */
+export function runJob(fs: FileSystem, job: Job): JobResult {
+  try {
+    return { ok: true, output: dispatch(fs, job) };
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+function dispatch(fs: FileSystem, job: Job): JobOutput {
+  switch (job.kind) {
+    case 'flush':
+      return runFlush(fs, job);
+    case 'merge':
+      return runMerge(fs, job);
+    case 'fill-segment':
+      return fillSegment(fs, job);
+    case 'touch-arena':
+      return touchArena(job);
+    default:
+      return unreachable(job, 'job');
+  }
+}
+
+/**
+ * Makes a file of real zeros, so that the log writes into blocks that exist: neither the size nor
+ * the extents of the file change on the hot path.
+ */
+function fillSegment(fs: FileSystem, job: FillSegmentJob): JobOutput {
+  const path = `${job.dir}/${job.name}`;
+  const temporaryPath = temporaryName(path);
+  if (fs.stat(path) !== undefined) {
+    // Renaming over it could destroy a live log.
+    throw new StormError('FAILED_PRECONDITION', `${path} exists: choose another slot`);
+  }
+  removeIfThere(fs, temporaryPath);
+  try {
+    writeZeros(fs, temporaryPath, job.sizeBytes);
+    fs.rename(temporaryPath, path);
+    fs.syncDir(job.dir);
+  } catch (error) {
+    removeQuietly(fs, temporaryPath);
+    removeQuietly(fs, path);
+    throw error;
+  }
+  return { tables: [], bytesRead: 0, bytesWritten: job.sizeBytes };
+}
+
+function writeZeros(fs: FileSystem, path: string, sizeBytes: number): void {
+  const zeros = new Uint8Array(Math.min(FILL_WRITE_BYTES, sizeBytes));
+  const handle = fs.open(path, 'create');
+  try {
+    for (let at = 0; at < sizeBytes; at += zeros.length) {
+      handle.writeAt(zeros, 0, Math.min(zeros.length, sizeBytes - at), at);
+    }
+    handle.syncData();
+  } finally {
+    handle.close();
+  }
+}
+
+/** Makes the system provide every page now, so that the shard's thread meets no page fault. */
+function touchArena(job: TouchArenaJob): JobOutput {
+  const bytes = new Uint8Array(job.arena);
+  for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = 0;
+  return { tables: [], bytesRead: 0, bytesWritten: 0 };
+}
+
+function failureOf(error: unknown): JobResult {
+  const code = error instanceof StormError ? error.code : (systemCodeOf(error) ?? 'INTERNAL');
+  const message = messageOf(error);
+  if (error instanceof CorruptionError) {
+    return { ok: false, code, message, file: error.site.file, offset: error.site.offset };
+  }
+  const file = pathOf(error);
+  return file === undefined ? { ok: false, code, message } : { ok: false, code, message, file };
+}
+
+/** System errors of calls that take a path name it. */
+function pathOf(error: unknown): string | undefined {
+  if (error instanceof Error && 'path' in error && typeof error.path === 'string') {
+    return error.path;
+  }
+  return undefined;
+}
+
+function removeIfThere(fs: FileSystem, path: string): void {
+  if (fs.stat(path) !== undefined) fs.remove(path);
+}
+
+function removeQuietly(fs: FileSystem, path: string): void {
+  try {
+    removeIfThere(fs, path);
+  } catch {
+    // The error that led here matters more; recovery removes what stays.
+  }
+}

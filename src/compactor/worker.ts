@@ -1,0 +1,9 @@
+/** The task file of the piscina pool, thread side. Wiring only: the real disk, then the job. */
+import type { Job, JobResult } from '../rpc/jobs.js';
+import { nodeFileSystem } from '../storage/node-file-system.js';
+import { runJob } from './run-job.js';
+
+// biome-ignore lint/style/noDefaultExport: piscina calls a task file's default export.
+export default function work(job: Job): JobResult {
+  return runJob(nodeFileSystem, job);
+}

@@ -48,8 +48,15 @@ export function runMerge(fs: FileSystem, job: MergeJob): JobOutput {
   }
 }
 
-/** Moves what must stay from `from` to `to`; returns how many entries it has seen. */
-function copyLiveVersions(from: EntryCursor, job: MergeJob, to: TableSeries): number {
+/**
+ * Moves the versions that must stay from `from`, which is positioned, to `to`; returns how many
+ * entries it has seen.
+ */
+export function copyLiveVersions(
+  from: EntryCursor,
+  job: Pick<MergeJob, 'snapshots' | 'bottom' | 'nowMs'>,
+  to: TableSeries,
+): number {
   const key = new KeyMemory();
   let keptStripe = 0;
   let count = 0;

@@ -27,6 +27,8 @@ import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentEnd } from './wa
 import type { LiveSegment, WalIdentity } from './wal-reader.js';
 import type { GroupFrame, WriteAheadLog } from './write-ahead-log.js';
 
+const SLOTS_PER_EPOCH = 1000;
+
 export interface WalOptions {
   segmentBytes: number;
   /** Empty segments to keep in stock; released ones beyond it are deleted. */
@@ -91,7 +93,8 @@ export class WalWriter implements WriteAheadLog {
     this.#appended = start.firstSequence - 1;
     this.#synced = start.firstSequence - 1;
     const slots = [...start.live, ...start.spares].map(({ slot }) => slot);
-    this.#nextSlot = Math.max(0, ...slots) + 1;
+    // A job of an earlier life of the shard may still be filling a file: names never meet.
+    this.#nextSlot = Math.max(0, start.ownerEpoch * SLOTS_PER_EPOCH, ...slots) + 1;
     this.#adoptSpares(start.spares);
     this.#current = this.#openSegment(start.end);
   }

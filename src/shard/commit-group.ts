@@ -1,0 +1,136 @@
+/**
+ * One group commit in the making: the entries of many requests in one frame buffer, and where each
+ * of them lies, so that applying them after the sync parses nothing again. Buffers are reused.
+ */
+import { assert } from '../base/assert.js';
+import { RUN_FORMAT, RUN_HEADER_BYTES, RunReader } from '../base/entry-run.js';
+import { StormError } from '../base/errors.js';
+import { FRAME_ALIGN_BYTES, FRAME_HEADER_BYTES, frameBytes } from '../storage/log-frame.js';
+import type { GroupFrame } from '../storage/write-ahead-log.js';
+import { MemTable } from './mem-table.js';
+
+const PAYLOAD_START = FRAME_HEADER_BYTES;
+const INTS_PER_ENTRY = 4;
+const ENTRIES_AT_FIRST = 4096;
+const DELETED = -1;
+
+/** One request inside a group: whom to answer, and which of the group's entries are its own. */
+export interface GroupRequest {
+  link: number;
+  callId: number;
+  firstIndex: number;
+  count: number;
+}
+
+export class CommitGroup implements GroupFrame {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  payloadLength = RUN_HEADER_BYTES;
+  count = 0;
+  firstSequence = 0;
+  commitTimeMs = 0;
+  readonly requests: GroupRequest[] = [];
+  /** Arena bytes that the entries need at most. */
+  arenaBound = 0;
+  /** Key start, key length, value start, value length (−1: delete) of each entry. */
+  #places = new Int32Array(ENTRIES_AT_FIRST * INTS_PER_ENTRY);
+  #ttlMs = new Float64Array(ENTRIES_AT_FIRST);
+  readonly #reader = new RunReader();
+  /** Run bytes of the request staged last. */
+  #lastLength = 0;
+  readonly #payloadMax: number;
+
+  /** `payloadMax`: the most bytes of entries that one group may hold. */
+  constructor(payloadMax: number) {
+    this.#payloadMax = payloadMax;
+    this.bytes = new Uint8Array(frameBytes(payloadMax) + FRAME_ALIGN_BYTES);
+    this.view = new DataView(this.bytes.buffer);
+    this.bytes[PAYLOAD_START] = RUN_FORMAT;
+  }
+
+  reset(): void {
+    this.payloadLength = RUN_HEADER_BYTES;
+    this.count = 0;
+    this.arenaBound = 0;
+    this.requests.length = 0;
+  }
+
+  /** Whether a run of `length` bytes still fits the frame. */
+  hasRoomFor(length: number): boolean {
+    return this.payloadLength + length <= this.#payloadMax;
+  }
+
+  /** Adds a request's run; a malformed one throws INVALID_ARGUMENT and changes nothing. */
+  stage(link: number, callId: number, run: Uint8Array, start: number, length: number): void {
+    assert(this.hasRoomFor(length), 'the caller has asked for room');
+    const count = this.#locate(run, start, length);
+    this.bytes.set(
+      run.subarray(start + RUN_HEADER_BYTES, start + length),
+      PAYLOAD_START + this.payloadLength,
+    );
+    this.#lastLength = length;
+    this.requests.push({ link, callId, firstIndex: this.count, count });
+    this.payloadLength += length - RUN_HEADER_BYTES;
+    this.count += count;
+    this.arenaBound += MemTable.boundFor(length, count);
+  }
+
+  /** Takes the last request out again, as if it had never been staged. */
+  unstage(): void {
+    const request = this.requests.pop();
+    assert(request !== undefined, 'a request was staged');
+    this.payloadLength -= this.#lastLength - RUN_HEADER_BYTES;
+    this.count -= request.count;
+    this.arenaBound -= MemTable.boundFor(this.#lastLength, request.count);
+  }
+
+  /** Puts the entries into the MemTable, in order. */
+  applyTo(table: MemTable): void {
+    for (let i = 0; i < this.count; i++) {
+      const at = i * INTS_PER_ENTRY;
+      const valueLength = this.#places[at + 3]!;
+      const ttlMs = this.#ttlMs[i]!;
+      table.add(
+        this.bytes,
+        this.#places[at]!,
+        this.#places[at + 1]!,
+        this.#places[at + 2]!,
+        valueLength === DELETED ? 0 : valueLength,
+        valueLength === DELETED ? 1 : 0,
+        ttlMs === 0 ? 0 : this.commitTimeMs + ttlMs,
+        this.firstSequence + i,
+      );
+    }
+  }
+
+  /** Records where the run's entries will lie in this buffer; returns how many there are. */
+  #locate(run: Uint8Array, start: number, length: number): number {
+    const reader = this.#reader;
+    const shift = PAYLOAD_START + this.payloadLength - (start + RUN_HEADER_BYTES);
+    reader.reset(run, start, length);
+    while (reader.next()) {
+      const index = this.count + reader.count - 1;
+      if (index >= this.#ttlMs.length) this.#grow();
+      const at = index * INTS_PER_ENTRY;
+      this.#places[at] = reader.keyStart + shift;
+      this.#places[at + 1] = reader.keyLength;
+      this.#places[at + 2] = reader.valueStart + shift;
+      this.#places[at + 3] = reader.isDelete ? DELETED : reader.valueLength;
+      this.#ttlMs[index] = reader.ttlMs;
+      if (reader.keyLength === 0) {
+        throw new StormError('INVALID_ARGUMENT', `Entry ${index} of the batch has an empty key`);
+      }
+    }
+    if (reader.count === 0) throw new StormError('INVALID_ARGUMENT', 'The batch has no entries');
+    return reader.count;
+  }
+
+  #grow(): void {
+    const places = new Int32Array(this.#places.length * 2);
+    places.set(this.#places);
+    this.#places = places;
+    const ttlMs = new Float64Array(this.#ttlMs.length * 2);
+    ttlMs.set(this.#ttlMs);
+    this.#ttlMs = ttlMs;
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * The storage engine of one shard: MemTables, WAL, tables and manifest behind synchronous calls. It
+ * is a state machine: nothing in it waits, background work goes through the job port and comes back
+ * between calls. Owned by one thread.
+ *
+ * Life of a write (docs/ARCHITECTURE.md):
+ *   1. `openGroup`, then `stage` and `admitStaged` for each request → one frame buffer.
+ *   2. `commit` → sequence numbers, one WAL append, a sync asked for.
+ *   3. `nextSettled` → once the WAL says it is durable: applied to the MemTable, ready to answer.
+ * So a read can never see what is not yet durable (with `wal.sync: always`; the other modes count
+ * what the operating system has taken as done).
+ *
+ * A failure of the WAL poisons the engine: nothing is acknowledged any more and only opening the
+ * shard anew helps. Failures of background jobs are retried; until they succeed writes may be held
+ * or refused, reads go on.
+ */
+import { assert } from '../base/assert.js';
+import { messageOf } from '../base/errors.js';
+import type { EngineOptions } from '../rpc/control.js';
+import { KIND_DELETE } from '../storage/entry-cursor.js';
+import type { LookupResult } from '../storage/lookup.js';
+import type { WriteAheadLog } from '../storage/write-ahead-log.js';
+import { CommitGroup } from './commit-group.js';
+import type { EngineEnv } from './engine-env.js';
+import { Housekeeper } from './housekeeper.js';
+import type { MemTable } from './mem-table.js';
+import { MemTableStack } from './mem-table-stack.js';
+import { recoverShard } from './recovery.js';
+import { decidePressure, type Pressure } from './write-pressure.js';
+
+/** Groups that may be on their way to the disk at once, each with a buffer of its own. */
+const GROUPS_IN_FLIGHT_MAX = 2;
+const IDLE_MS = 1000;
+const NEWEST = Number.MAX_SAFE_INTEGER;
+
+export interface RecoveryReport {
+  records: number;
+  lastSequence: number;
+  tornTail: boolean;
+}
+
+export class Engine {
+  readonly report: RecoveryReport;
+  readonly #env: EngineEnv;
+  readonly #options: EngineOptions;
+  readonly #wal: WriteAheadLog;
+  readonly #stack: MemTableStack;
+  readonly #keeper: Housekeeper;
+  readonly #freeGroups: CommitGroup[] = [];
+  /** Committed, oldest first, waiting for durability. */
+  readonly #pending: CommitGroup[] = [];
+  #poison: string | undefined;
+  #syncDueMs = 0;
+  #lastAppendMs = 0;
+  #sealed = true;
+
+  private constructor(env: EngineEnv, options: EngineOptions) {
+    this.#env = env;
+    this.#options = options;
+    const recovered = recoverShard(env, options);
+    const { wal, memTables, lastSequence, recoveredRecords, tornTail } = recovered;
+    this.#wal = wal;
+    this.#stack = new MemTableStack(env.arenas, memTables);
+    this.#keeper = new Housekeeper(env, options, recovered, this.#stack);
+    this.report = { records: recoveredRecords, lastSequence, tornTail };
+    const payloadMax = options.walGroupBytesMax + options.batchBytesMax;
+    for (let i = 0; i < GROUPS_IN_FLIGHT_MAX; i++)
+      this.#freeGroups.push(new CommitGroup(payloadMax));
+  }
+
+  /**
+   * Opens the shard in `options.dir`, recovering what is there. Throws a CorruptionError or a
+   * StormError that says what is wrong; files stay as they were, save for sweeping.
+   */
+  static open(env: EngineEnv, options: EngineOptions): Engine {
+    return new Engine(env, options);
+  }
+
+  /** An empty group to stage requests into, unless all of them are on their way. */
+  openGroup(): CommitGroup | undefined {
+    return this.#poison === undefined ? this.#freeGroups.pop() : undefined;
+  }
+
+  /**
+   * Whether what was just staged last may stay in `group`. On any answer but `accept` the caller
+   * unstages it and does what the answer says.
+   */
+  admitStaged(group: CommitGroup): Pressure {
+    for (;;) {
+      const active = this.#stack.ensureActive() ? this.#stack.active : undefined;
+      const pressure = decidePressure({
+        memTableHasRoom: active !== undefined && this.#hasRoomFor(active, group),
+        memTableEmpty: active !== undefined && active.entryCount === 0,
+        groupOpen: group.requests.length > 1 || this.#pending.length > 0,
+        arenaAtHand: this.#stack.canFreeze,
+        walHasRoom: this.#wal.hasRoomFor(group.payloadLength),
+        jobFailure: this.#keeper.failure,
+      });
+      if (pressure.kind !== 'freeze') return pressure;
+      this.#stack.freeze();
+    }
+  }
+
+  /** Gives a group back unused, or used and answered. */
+  recycle(group: CommitGroup): void {
+    group.reset();
+    this.#freeGroups.push(group);
+  }
+
+  /**
+   * Appends the group to the WAL and asks for a sync. When it throws, the engine is poisoned and
+   * the outcome of this and of every pending group is unknown.
+   */
+  commit(group: CommitGroup): void {
+    assert(group.count > 0, 'an empty group is never committed');
+    group.firstSequence = this.#wal.appendedThrough + 1;
+    group.commitTimeMs = this.#env.clock.wallMs();
+    this.#pending.push(group);
+    this.#orPoison(() => {
+      this.#wal.append(group);
+      if (this.#options.walSync === 'always') this.#wal.requestSync();
+    });
+    this.#lastAppendMs = this.#env.clock.monotonicMs();
+    this.#sealed = false;
+  }
+
+  /** The next group that is durable; it is applied by this call and may then be answered. */
+  nextSettled(): CommitGroup | undefined {
+    const group = this.#pending[0];
+    if (group === undefined) return undefined;
+    if (group.firstSequence + group.count - 1 > this.#durableThrough) return undefined;
+    this.#pending.shift();
+    group.applyTo(this.#stack.active);
+    return group;
+  }
+
+  /** Groups that are committed and not yet settled, oldest first. */
+  get pending(): readonly CommitGroup[] {
+    return this.#pending;
+  }
+
+  /** Takes every unanswered group out of a poisoned engine: their outcome is unknown. */
+  takeUnsettled(): CommitGroup[] {
+    return this.#pending.splice(0);
+  }
+
+  /**
+   * Finds the newest live version of the key; false when there is none, or a delete, or it has
+   * expired. The value in `into` is borrowed: copy it before the next call of anything here.
+   */
+  get(key: Uint8Array, keyStart: number, keyLength: number, into: LookupResult): boolean {
+    const found =
+      this.#stack.get(key, keyStart, keyLength, NEWEST, into) ||
+      this.#keeper.version.get(key.subarray(keyStart, keyStart + keyLength), NEWEST, into);
+    if (!found || into.kind === KIND_DELETE) return false;
+    return into.expiresAtMs === 0 || into.expiresAtMs > this.#env.clock.wallMs();
+  }
+
+  /**
+   * Everything that happens by itself: flushes, merges, spare segments, the interval's sync, the
+   * idle seal. Returns the monotonic time in ms at which it wants to be called again at the latest.
+   */
+  maintain(): number {
+    const now = this.#env.clock.monotonicMs();
+    if (this.#poison !== undefined) return now + IDLE_MS;
+    this.#freezeForWal();
+    const keeperDue = this.#keeper.run(now);
+    return Math.min(keeperDue, this.#syncIfDue(now), this.#sealIfDue(now));
+  }
+
+  /** True once nothing that was replayed depends on the page cache of a disk that failed. */
+  get replayIsSafe(): boolean {
+    return this.#keeper.replayIsSafe;
+  }
+
+  /** Sends everything that was replayed to fresh files; see `replayIsSafe`. */
+  flushReplayed(): void {
+    this.#keeper.flushEverything();
+  }
+
+  /** Why nothing is acknowledged any more, or undefined. */
+  get poison(): string | undefined {
+    return this.#poison;
+  }
+
+  /** Set when tables were dropped; whoever owns the thread lets their maps be collected. */
+  takeReleasedTables(): boolean {
+    return this.#keeper.takeReleasedTables();
+  }
+
+  /** Figures for the counters. */
+  figures(): EngineFigures {
+    const { version } = this.#keeper;
+    const tables = version.tables();
+    return {
+      durableSequence: this.#wal.syncedThrough,
+      walLiveBytes: this.#wal.liveBytes,
+      memTableBytes: this.#stack.bytes,
+      frozenMemTables: this.#stack.frozen.length,
+      tables: tables.length,
+      sortedRuns: version.runs.length,
+      tableBytes: tables.reduce((sum, { meta }) => sum + meta.sizeBytes, 0),
+      mappedTables: tables.filter(({ reader }) => reader.isMapped).length,
+      ...this.#keeper.totals,
+    };
+  }
+
+  /** Seals the WAL, unless poisoned, and closes the files. */
+  close(): void {
+    if (this.#poison === undefined) this.#orPoison(() => this.#wal.seal(true));
+    this.#wal.close();
+    this.#keeper.close();
+  }
+
+  get #durableThrough(): number {
+    const { walSync } = this.#options;
+    return walSync === 'always' ? this.#wal.syncedThrough : this.#wal.appendedThrough;
+  }
+
+  #hasRoomFor(active: MemTable, group: CommitGroup): boolean {
+    let bound = group.arenaBound;
+    let count = group.count;
+    for (const pending of this.#pending) {
+      bound += pending.arenaBound;
+      count += pending.count;
+    }
+    return active.hasRoomFor(bound, count);
+  }
+
+  /** Small groups fill the log sooner than the MemTable: then the log's bound freezes it. */
+  #freezeForWal(): void {
+    if (this.#pending.length > 0 || !this.#stack.ensureActive()) return;
+    if (this.#wal.liveBytes < this.#options.walLiveBytesMax) return;
+    if (this.#stack.frozen.length > 0 || this.#stack.active.entryCount === 0) return;
+    if (this.#stack.canFreeze) this.#stack.freeze();
+  }
+
+  #syncIfDue(now: number): number {
+    if (this.#options.walSync !== 'interval') return now + IDLE_MS;
+    if (this.#wal.syncedThrough === this.#wal.appendedThrough) return now + IDLE_MS;
+    if (now >= this.#syncDueMs) {
+      this.#orPoison(() => this.#wal.requestSync());
+      this.#syncDueMs = now + this.#options.walSyncIntervalMs;
+    }
+    return Math.max(now, this.#syncDueMs);
+  }
+
+  #sealIfDue(now: number): number {
+    if (this.#sealed || this.#options.walSync === 'os') return now + IDLE_MS;
+    const due = this.#lastAppendMs + this.#options.walIdleSealMs;
+    if (now < due || this.#pending.length > 0) return Math.max(now, due);
+    this.#orPoison(() => this.#wal.seal(false));
+    this.#sealed = true;
+    return now + IDLE_MS;
+  }
+
+  #orPoison(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : undefined;
+      this.#poison = messageOf(error) + (cause === undefined ? '' : `: ${messageOf(cause)}`);
+      throw error;
+    }
+  }
+}
+
+export interface EngineFigures {
+  durableSequence: number;
+  walLiveBytes: number;
+  memTableBytes: number;
+  frozenMemTables: number;
+  tables: number;
+  sortedRuns: number;
+  tableBytes: number;
+  mappedTables: number;
+  flushesTotal: number;
+  flushBytesTotal: number;
+  mergesTotal: number;
+  mergeReadBytesTotal: number;
+  mergeWrittenBytesTotal: number;
+}

@@ -1,0 +1,250 @@
+/**
+ * Opening a shard's folder (docs/ARCHITECTURE.md, "Recovery"). Every step can be interrupted and
+ * repeated:
+ *   1. CURRENT and the manifest → which tables and WAL segments count. Neither: a new shard, but
+ *      only if nothing in the folder says otherwise.
+ *   2. Sweep what no state names; refuse what a lost manifest must have named.
+ *   3. Open the tables (size, footer, index, filter verified).
+ *   4. Replay the WAL into MemTables; refuse damage.
+ *   5. Sync every segment that was replayed: its bytes may so far exist only in the page cache, and
+ *      after this opening they will be read, and so promised.
+ *   6. Start a new segment, whose header pins the end that was found, and a new manifest.
+ */
+import { RunReader } from '../base/entry-run.js';
+import { CorruptionError, StormError } from '../base/errors.js';
+import { fileNumber } from '../base/ids.js';
+import type { EngineOptions } from '../rpc/control.js';
+import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
+import { manifestFileName, parseFileName } from '../storage/file-names.js';
+import { ManifestLog, readManifest } from '../storage/manifest-log.js';
+import { EMPTY_STATE, type ManifestState, tablesOf } from '../storage/manifest-state.js';
+import { NO_PREDECESSOR } from '../storage/wal-format.js';
+import {
+  readWal,
+  type WalFrame,
+  type WalIdentity,
+  type WalReading,
+  walHoldsFrames,
+} from '../storage/wal-reader.js';
+import { WalWriter } from '../storage/wal-writer.js';
+import type { EngineEnv } from './engine-env.js';
+import { MemTable } from './mem-table.js';
+import { type TableOpener, Version } from './version.js';
+
+/** Enough of an arena per key for its share of the index. */
+const ARENA_BYTES_PER_KEY = 128;
+/** So many file numbers are reserved at a time. */
+export const NUMBER_LEASE = 64;
+
+export interface Recovered {
+  manifest: ManifestLog;
+  /** First file number that may be used; the state's nextNumber ends the lease. */
+  firstNumber: number;
+  leaseEnd: number;
+  wal: WalWriter;
+  version: Version;
+  opener: TableOpener;
+  /** Oldest first; the last one takes the next writes. */
+  memTables: MemTable[];
+  lastSequence: number;
+  recoveredRecords: number;
+  tornTail: boolean;
+}
+
+export function recoverShard(env: EngineEnv, options: EngineOptions): Recovered {
+  const { fs } = env;
+  const { dir } = options;
+  const identity = { shard: options.shard, storeUuid: options.storeUuid };
+  const found = readManifest(fs, dir, identity);
+  if (found === undefined) clearNewShard(env, dir);
+  const state = found?.state ?? EMPTY_STATE;
+  sweep(env, dir, state, found?.number);
+  const opener = tableOpener(env, options);
+  const version = Version.open(opener, state);
+  const replay = new Replay(env, options.arenaBytes);
+  const reading = found === undefined ? undefined : replayWal(env, options, state, replay);
+  const ownerEpoch = Math.max(state.ownerEpoch, reading?.ownerEpoch ?? 0) + 1;
+  const lastSequence = Math.max(reading?.end.lastSequence ?? 0, state.flushedSequence);
+  const wal = openWal(env, options, reading, ownerEpoch, lastSequence);
+  const leaseEnd = state.nextNumber + NUMBER_LEASE;
+  const next: ManifestState = { ...state, ownerEpoch, nextNumber: leaseEnd };
+  const manifest = ManifestLog.start(fs, dir, env.random, identity, next);
+  if (found !== undefined)
+    removeQuietly(env, `${dir}/${manifestFileName(fileNumber(found.number))}`);
+  return {
+    manifest,
+    firstNumber: state.nextNumber,
+    leaseEnd,
+    wal,
+    version,
+    opener,
+    memTables: replay.memTables,
+    lastSequence,
+    recoveredRecords: replay.records,
+    tornTail: reading?.tornTail ?? false,
+  };
+}
+
+function tableOpener(env: EngineEnv, options: EngineOptions): TableOpener {
+  return {
+    fs: env.fs,
+    dir: options.dir,
+    options: { mode: options.readMode === 'pread' ? 'pread' : 'mmap', verify: options.readVerify },
+  };
+}
+
+/** Without CURRENT a folder is new only if it holds nothing that a write could have left. */
+function clearNewShard({ fs }: EngineEnv, dir: string): void {
+  const names = fs.list(dir);
+  const kinds = names.map((name) => parseFileName(name).kind);
+  if (kinds.includes('table') || walHoldsFrames(fs, dir)) {
+    throw new StormError(
+      'DATA_CORRUPTION',
+      `${dir} holds data but no CURRENT file, so it is not known which files count: ` +
+        'restore the file or a backup',
+    );
+  }
+  // Segments of a first opening that was cut short: their numbers would come twice.
+  names.forEach((name, i) => {
+    if (kinds[i] === 'wal' || kinds[i] === 'manifest') fs.remove(`${dir}/${name}`);
+  });
+}
+
+function sweep({ fs }: EngineEnv, dir: string, state: ManifestState, manifest?: number): void {
+  const named = new Set(tablesOf(state).map(({ number }) => number as number));
+  for (const name of fs.list(dir)) {
+    const parsed = parseFileName(name);
+    const path = `${dir}/${name}`;
+    if (parsed.kind === 'temporary') fs.remove(path);
+    if (parsed.kind === 'manifest' && parsed.number !== manifest) fs.remove(path);
+    if (parsed.kind !== 'table' || named.has(parsed.number)) continue;
+    if (parsed.number >= state.nextNumber) {
+      throw new CorruptionError(
+        `The table is newer than the manifest, which reserved numbers below ${state.nextNumber}; ` +
+          'the manifest may be an old copy',
+        { file: path, offset: 0 },
+      );
+    }
+    fs.remove(path);
+  }
+}
+
+function walIdentity(options: EngineOptions): WalIdentity {
+  return { shard: options.shard, storeUuid: new Uint8Array(Buffer.from(options.storeUuid, 'hex')) };
+}
+
+function replayWal(
+  env: EngineEnv,
+  options: EngineOptions,
+  state: ManifestState,
+  replay: Replay,
+): WalReading {
+  const reading = readWal(
+    env.fs,
+    options.dir,
+    walIdentity(options),
+    state.minSegment,
+    state.flushedSequence,
+    (frame) => replay.frame(frame, state.flushedSequence),
+  );
+  for (const { path } of reading.live) {
+    const handle = env.fs.open(path, 'update');
+    try {
+      handle.syncData();
+    } finally {
+      handle.close();
+    }
+  }
+  return reading;
+}
+
+function openWal(
+  env: EngineEnv,
+  options: EngineOptions,
+  reading: WalReading | undefined,
+  ownerEpoch: number,
+  lastSequence: number,
+): WalWriter {
+  return WalWriter.open(
+    env.fs,
+    options.dir,
+    env.random,
+    { segmentBytes: options.walSegmentBytes, sparesMax: options.walSparesMax },
+    {
+      identity: walIdentity(options),
+      ownerEpoch,
+      live: reading?.live ?? [],
+      spares: reading?.spares ?? [],
+      end: reading?.end ?? NO_PREDECESSOR,
+      firstSequence: lastSequence + 1,
+    },
+  );
+}
+
+function removeQuietly({ fs }: EngineEnv, path: string): void {
+  try {
+    fs.remove(path);
+  } catch {
+    // Only housekeeping: the next opening sweeps it.
+  }
+}
+
+/** Applies replayed frames to MemTables, taking as many arenas as it needs. */
+class Replay {
+  readonly memTables: MemTable[] = [];
+  records = 0;
+  readonly #env: EngineEnv;
+  readonly #arenaBytes: number;
+  readonly #reader = new RunReader();
+
+  constructor(env: EngineEnv, arenaBytes: number) {
+    this.#env = env;
+    this.#arenaBytes = arenaBytes;
+  }
+
+  frame({ header, bytes, payloadStart }: WalFrame, flushedSequence: number): void {
+    const bound = MemTable.boundFor(header.payloadLength, header.count);
+    const table = this.#tableWithRoom(bound, header.count);
+    const reader = this.#reader;
+    reader.reset(bytes, payloadStart, header.payloadLength);
+    let sequence = header.firstSequence;
+    for (; reader.next(); sequence++) {
+      if (sequence <= flushedSequence) continue;
+      table.add(
+        bytes,
+        reader.keyStart,
+        reader.keyLength,
+        reader.valueStart,
+        reader.valueLength,
+        reader.isDelete ? KIND_DELETE : KIND_PUT,
+        reader.ttlMs === 0 ? 0 : header.commitTimeMs + reader.ttlMs,
+        sequence,
+      );
+      this.records++;
+    }
+    if (sequence !== header.firstSequence + header.count) {
+      throw new StormError(
+        'DATA_CORRUPTION',
+        `A WAL frame at sequence ${header.firstSequence} says ${header.count} entries and holds ` +
+          `${sequence - header.firstSequence}`,
+      );
+    }
+  }
+
+  #tableWithRoom(bound: number, entryCount: number): MemTable {
+    const last = this.memTables.at(-1);
+    if (last?.hasRoomFor(bound, entryCount) === true) return last;
+    const lent = this.#env.arenas.take();
+    if (lent !== undefined) {
+      const table = new MemTable(lent);
+      this.memTables.push(table);
+      if (table.hasRoomFor(bound, entryCount)) return table;
+    }
+    // The log may hold more than the pool lends, for one after the arenas were made smaller. It
+    // must be read all the same; a foreign arena is dropped after its flush.
+    const needed = 2 * (bound + entryCount * ARENA_BYTES_PER_KEY);
+    const table = new MemTable(new SharedArrayBuffer(Math.max(this.#arenaBytes, needed)));
+    this.memTables.push(table);
+    return table;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The tables of a shard at one moment, each with its open reader. Immutable: a manifest edit makes a
+ * new version that shares the readers of the tables that stayed. Belongs to the shard's thread.
+ */
+import type { FileSystem } from '../storage/file-system.js';
+import { compareBytes } from '../storage/key-bytes.js';
+import type { LookupResult } from '../storage/lookup.js';
+import type { PlacedTable } from '../storage/manifest-format.js';
+import type { ManifestState } from '../storage/manifest-state.js';
+import { TableReader, type TableReaderOptions } from '../storage/table-reader.js';
+
+export interface OpenTable {
+  readonly meta: PlacedTable;
+  readonly reader: TableReader;
+}
+
+export interface OpenRun {
+  readonly id: number;
+  readonly sizeBytes: number;
+  /** Ascending by key, ranges disjoint. */
+  readonly tables: readonly OpenTable[];
+}
+
+export interface TableOpener {
+  fs: FileSystem;
+  dir: string;
+  options: TableReaderOptions;
+}
+
+export class Version {
+  /** Newest first. */
+  readonly runs: readonly OpenRun[];
+
+  private constructor(runs: readonly OpenRun[]) {
+    this.runs = runs;
+  }
+
+  /** Opens every table that the state names; damage throws a CorruptionError. */
+  static open(opener: TableOpener, state: ManifestState): Version {
+    return new Version([]).advance(opener, state);
+  }
+
+  /** The version for the next state. Readers of tables that left stay open: see `tablesNotIn`. */
+  advance(opener: TableOpener, state: ManifestState): Version {
+    const open = new Map(this.tables().map((table) => [table.meta.number as number, table]));
+    const runs = state.runs.map(({ id, tables }) => ({
+      id,
+      sizeBytes: tables.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      tables: tables.map(
+        (meta) =>
+          open.get(meta.number) ?? {
+            meta,
+            reader: TableReader.open(opener.fs, opener.dir, meta, opener.options),
+          },
+      ),
+    }));
+    return new Version(runs);
+  }
+
+  tables(): OpenTable[] {
+    return this.runs.flatMap(({ tables }) => tables);
+  }
+
+  /** Tables of this version that `next` no longer has. */
+  tablesNotIn(next: Version): OpenTable[] {
+    const kept = new Set(next.tables().map(({ reader }) => reader));
+    return this.tables().filter(({ reader }) => !kept.has(reader));
+  }
+
+  /**
+   * Finds the newest version of the key at or below `snapshot`, tombstones included. Runs hold
+   * descending spans of sequences, so the first hit is the newest.
+   */
+  get(key: Uint8Array, snapshot: number, into: LookupResult): boolean {
+    for (const run of this.runs) {
+      const table = run.tables.length === 1 ? run.tables[0] : tableFor(run.tables, key);
+      if (table?.reader.get(key, snapshot, into) === true) return true;
+    }
+    return false;
+  }
+
+  close(): void {
+    for (const { reader } of this.tables()) reader.close();
+  }
+}
+
+/** The table whose key range may hold the key: the last one that does not begin behind it. */
+function tableFor(tables: readonly OpenTable[], key: Uint8Array): OpenTable | undefined {
+  let low = 0;
+  let high = tables.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { minKey } = tables[middle]!.meta;
+    if (compareBytes(minKey, 0, minKey.length, key, 0, key.length) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return tables[low - 1];
+}

@@ -1,0 +1,38 @@
+/** Our error codes as HTTP status and headers. */
+import type { ErrorCode, StormError } from '../base/errors.js';
+
+export const HTTP_STATUS_OF: Record<ErrorCode, number> = {
+  INVALID_ARGUMENT: 400,
+  NOT_FOUND: 404,
+  RESOURCE_EXHAUSTED: 429,
+  UNAVAILABLE: 503,
+  DEADLINE_EXCEEDED: 504,
+  // A shard that refuses its data: nothing about the request is wrong.
+  FAILED_PRECONDITION: 503,
+  ABORTED: 409,
+  DATA_CORRUPTION: 500,
+  WRONG_SHARD: 503,
+  UNIMPLEMENTED: 501,
+  INTERNAL: 500,
+};
+
+export const HEADER_OUTCOME = 'stormkv-outcome';
+
+/** The headers that go with an error. */
+export function errorHeaders(error: StormError, isWrite: boolean): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (isWrite) headers[HEADER_OUTCOME] = error.outcome;
+  if (error.retryAfterMs !== undefined) {
+    // HTTP knows whole seconds only.
+    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  }
+  return headers;
+}
+
+export interface ErrorBody {
+  error: { code: string; message: string };
+}
+
+export function errorBody(code: string, message: string): ErrorBody {
+  return { error: { code, message } };
+}

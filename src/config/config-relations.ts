@@ -1,0 +1,100 @@
+/** What options owe each other. Checked once every option by itself is what it may be. */
+import { ENTRY_OVERHEAD_BYTES_MAX, RUN_HEADER_BYTES } from '../base/entry-run.js';
+import { parseAddress } from '../rpc/address.js';
+import type { Config, ConfigPath } from './config.js';
+import { KIB } from './option-table.js';
+
+/** Header, alignment and end mark of a WAL file. */
+const SEGMENT_OVERHEAD_BYTES = 16 * KIB;
+const PAGE_BYTES = 4 * KIB;
+
+interface Relation {
+  /** Not looked at when one of these is wrong already. */
+  paths: readonly ConfigPath[];
+  /** The fault, or undefined where there is none. */
+  faultOf(config: Config): string | undefined;
+}
+
+/** Faults of a configuration whose options, except `wrong`, are each valid. */
+export function relationFaults(config: Config, wrong: ReadonlySet<ConfigPath>): string[] {
+  const faults: string[] = [];
+  for (const { paths, faultOf } of RELATIONS) {
+    if (paths.some((path) => wrong.has(path))) continue;
+    const fault = faultOf(config);
+    if (fault !== undefined) faults.push(fault);
+  }
+  return faults;
+}
+
+const RELATIONS: readonly Relation[] = [
+  {
+    paths: ['limits.batchBytesMax', 'limits.keyBytesMax', 'limits.valueBytesMax'],
+    faultOf: ({ limits }) =>
+      atLeast(
+        'limits.batchBytesMax',
+        limits.batchBytesMax,
+        `limits.keyBytesMax + limits.valueBytesMax + ${ENTRY_BYTES}, the largest single write`,
+        limits.keyBytesMax + limits.valueBytesMax + ENTRY_BYTES,
+      ),
+  },
+  {
+    paths: ['wal.segmentBytes', 'wal.groupBytesMax', 'limits.batchBytesMax'],
+    faultOf: ({ wal, limits }) =>
+      atLeast(
+        'wal.segmentBytes',
+        wal.segmentBytes,
+        `wal.groupBytesMax + limits.batchBytesMax + ${SEGMENT_OVERHEAD_BYTES}, the largest frame`,
+        wal.groupBytesMax + limits.batchBytesMax + SEGMENT_OVERHEAD_BYTES,
+      ),
+  },
+  {
+    paths: ['wal.segmentBytes'],
+    faultOf: ({ wal }) =>
+      wal.segmentBytes % PAGE_BYTES === 0
+        ? undefined
+        : `wal.segmentBytes must be a multiple of ${PAGE_BYTES}: found ${wal.segmentBytes}`,
+  },
+  {
+    paths: ['wal.liveBytesMax', 'wal.segmentBytes'],
+    faultOf: ({ wal }) =>
+      atLeast('wal.liveBytesMax', wal.liveBytesMax, '2 × wal.segmentBytes', 2 * wal.segmentBytes),
+  },
+  {
+    paths: ['grpc.address', 'security.allowPlainTextOffLoopback'],
+    faultOf: ({ grpc, security }) =>
+      security.allowPlainTextOffLoopback ? undefined : loopbackFault('grpc.address', grpc.address),
+  },
+  {
+    paths: ['http.address', 'security.allowPlainTextOffLoopback'],
+    faultOf: ({ http, security }) =>
+      security.allowPlainTextOffLoopback ? undefined : loopbackFault('http.address', http.address),
+  },
+  {
+    paths: ['grpc.address', 'http.address'],
+    faultOf: ({ grpc, http }) =>
+      grpc.address === http.address && parseAddress(grpc.address).port !== 0
+        ? `grpc.address and http.address must differ: both are ${JSON.stringify(grpc.address)}`
+        : undefined,
+  },
+];
+
+const ENTRY_BYTES = RUN_HEADER_BYTES + ENTRY_OVERHEAD_BYTES_MAX;
+
+function atLeast(path: ConfigPath, found: number, what: string, least: number): string | undefined {
+  return found >= least ? undefined : `${path} must be at least ${least} (${what}): found ${found}`;
+}
+
+function loopbackFault(path: ConfigPath, address: string): string | undefined {
+  if (isLoopback(parseAddress(address).host)) return undefined;
+  return (
+    `${path} must be a loopback address (127.0.0.1, localhost, [::1]), because the doors have ` +
+    'neither encryption nor passwords yet: set security.allowPlainTextOffLoopback to true to ' +
+    `listen there all the same: found ${JSON.stringify(address)}`
+  );
+}
+
+/** True for hosts that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase();
+  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
+}

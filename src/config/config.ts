@@ -1,0 +1,103 @@
+/**
+ * The configuration as the rest of the program sees it: complete, checked and frozen. Every limit
+ * has its unit in its name. option-table.ts has each option's default, bounds and meaning;
+ * load-config.ts makes a Config from flags, environment and file.
+ */
+export interface Config {
+  readonly grpc: {
+    /** HOST:PORT; port 0 takes any. */
+    readonly address: string;
+  };
+  readonly http: {
+    /** HOST:PORT; port 0 takes any. */
+    readonly address: string;
+    readonly hostsAllowed: readonly string[];
+    readonly originsAllowed: readonly string[];
+  };
+  readonly security: {
+    readonly allowPlainTextOffLoopback: boolean;
+  };
+  readonly data: {
+    /** Relative to the working directory of the process. */
+    readonly dir: string;
+  };
+  readonly shards: {
+    /** 0 = what suits the machine; see `shardCountFor`. */
+    readonly count: number;
+  };
+  readonly router: {
+    readonly threads: number;
+    readonly inFlightMax: number;
+  };
+  readonly limits: {
+    readonly keyBytesMax: number;
+    readonly valueBytesMax: number;
+    readonly batchBytesMax: number;
+    readonly batchEntriesMax: number;
+    readonly deadlineMsDefault: number;
+    readonly drainMsMax: number;
+  };
+  readonly memory: {
+    /** Of the whole process's rings, MemTables and table memory; divided by memory-plan.ts. */
+    readonly bytesMax: number;
+  };
+  readonly wal: {
+    readonly sync: 'always' | 'interval' | 'os';
+    readonly syncIntervalMs: number;
+    readonly segmentBytes: number;
+    readonly groupBytesMax: number;
+    /** Per shard. */
+    readonly liveBytesMax: number;
+    /** Per shard. */
+    readonly sparesMax: number;
+    readonly idleSealMs: number;
+  };
+  readonly table: {
+    readonly blockBytes: number;
+    readonly bytesMax: number;
+    readonly bloomBitsPerKey: number;
+    readonly restartInterval: number;
+  };
+  readonly read: {
+    readonly mode: 'auto' | 'mmap' | 'pread';
+    readonly verify: 'first-touch' | 'always';
+  };
+  readonly compaction: {
+    readonly threads: number;
+    readonly fanIn: number;
+  };
+  readonly supervision: {
+    readonly heartbeatMsMax: number;
+    readonly restartBackoffMsMax: number;
+  };
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  };
+}
+
+/** `wal.sync`, `limits.keyBytesMax`, … */
+export type ConfigPath = {
+  [Section in keyof Config]: `${Section}.${keyof Config[Section] & string}`;
+}[keyof Config];
+
+/** The type of the option at a path. */
+export type ConfigValue<Path extends ConfigPath> =
+  Path extends `${infer Section extends keyof Config}.${infer Name}`
+    ? Name extends keyof Config[Section]
+      ? Config[Section][Name]
+      : never
+    : never;
+
+/** Any part of a configuration, for programs that start a cluster with a few options of theirs. */
+export type PartialConfig = {
+  readonly [Section in keyof Config]?: Partial<Config[Section]>;
+};
+
+const SHARDS_MIN = 2;
+const SHARDS_AUTO_MAX = 8;
+
+/** The number of shards for a new data dir on a machine with so many processors. */
+export function shardCountFor(config: Config, processors: number): number {
+  if (config.shards.count > 0) return config.shards.count;
+  return Math.max(SHARDS_MIN, Math.min(SHARDS_AUTO_MAX, processors));
+}

@@ -1,0 +1,317 @@
+/**
+ * The one table of all options. Validation, defaults, names in the environment, command line flags,
+ * the JSON Schema and the tables of docs/CONFIGURATION.md are made from it; a number stands nowhere
+ * else. The types bind it to the Config interface: an option that lacks or does not fit is an error.
+ */
+import type { ConfigPath, ConfigValue } from './config.js';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+export type Unit = 'bytes' | 'ms' | 'bits' | 'threads' | 'shards' | 'calls' | 'entries' | 'files';
+
+interface OptionBase<Value> {
+  default: Value;
+  /** One sentence, without the default. */
+  help: string;
+  /** The flag of `stormkv serve` that sets it. */
+  flag?: string;
+}
+export interface IntegerOption extends OptionBase<number> {
+  type: 'integer';
+  min: number;
+  max: number;
+  /** None for a plain number. */
+  unit?: Unit;
+}
+export interface TextOption extends OptionBase<string> {
+  /** `address` = HOST:PORT. */
+  type: 'text' | 'address';
+}
+export interface ListOption extends OptionBase<readonly string[]> {
+  /** In the environment separated by commas. */
+  type: 'hosts' | 'origins';
+}
+export interface BooleanOption extends OptionBase<boolean> {
+  type: 'boolean';
+}
+export interface ChoiceOption<Choice extends string = string> extends OptionBase<Choice> {
+  type: 'choice';
+  choices: readonly Choice[];
+}
+export type Option = IntegerOption | TextOption | ListOption | BooleanOption | ChoiceOption;
+
+type OptionFor<Value> = [Value] extends [number]
+  ? IntegerOption
+  : [Value] extends [boolean]
+    ? BooleanOption
+    : [Value] extends [readonly string[]]
+      ? ListOption
+      : [Value] extends [string]
+        ? string extends Value
+          ? TextOption
+          : ChoiceOption<Value>
+        : never;
+
+export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Path>> } = {
+  'grpc.address': {
+    type: 'address',
+    flag: '--grpc',
+    default: '127.0.0.1:8081',
+    help: 'Where the gRPC door listens, as HOST:PORT; port 0 takes any free one.',
+  },
+  'http.address': {
+    type: 'address',
+    flag: '--http',
+    default: '127.0.0.1:8080',
+    help: 'Where the HTTP door listens, as HOST:PORT; port 0 takes any free one.',
+  },
+  'http.hostsAllowed': {
+    type: 'hosts',
+    default: [],
+    help: "Names (NAME or NAME:PORT) that a request's Host may have besides the own address.",
+  },
+  'http.originsAllowed': {
+    type: 'origins',
+    default: [],
+    help: 'Origins of web pages that may call the HTTP door, like https://dash.example.',
+  },
+  'security.allowPlainTextOffLoopback': {
+    type: 'boolean',
+    default: false,
+    help: 'Allows addresses that other machines can reach, without encryption or passwords.',
+  },
+  'data.dir': {
+    type: 'text',
+    flag: '--data-dir',
+    default: './data',
+    help: 'The folder of all data, relative to the working directory; one process owns it.',
+  },
+  'shards.count': {
+    type: 'integer',
+    flag: '--shards',
+    default: 0,
+    min: 0,
+    max: 256,
+    unit: 'shards',
+    help: 'Shards of a new data dir; 0 = one for each processor, at least 2, at most 8.',
+  },
+  'router.threads': {
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 8,
+    unit: 'threads',
+    help: 'Threads that hold the doors.',
+  },
+  'router.inFlightMax': {
+    type: 'integer',
+    default: 65_536,
+    min: 16,
+    max: 1_048_576,
+    unit: 'calls',
+    help: 'Calls in progress in one router; more are refused with RESOURCE_EXHAUSTED.',
+  },
+  'limits.keyBytesMax': {
+    type: 'integer',
+    default: 4 * KIB,
+    min: 1,
+    max: 64 * KIB - 1,
+    unit: 'bytes',
+    help: 'The longest key.',
+  },
+  'limits.valueBytesMax': {
+    type: 'integer',
+    default: MIB,
+    min: 1,
+    max: 16 * MIB,
+    unit: 'bytes',
+    help: 'The longest value.',
+  },
+  'limits.batchBytesMax': {
+    type: 'integer',
+    default: 4 * MIB,
+    min: 4 * KIB,
+    max: 31 * MIB,
+    unit: 'bytes',
+    help: 'The longest batch of writes to one shard.',
+  },
+  'limits.batchEntriesMax': {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 100_000,
+    unit: 'entries',
+    help: 'The most entries in one batch.',
+  },
+  'limits.deadlineMsDefault': {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 600_000,
+    unit: 'ms',
+    help: 'How long a call may take whose caller set no deadline.',
+  },
+  'limits.drainMsMax': {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 600_000,
+    unit: 'ms',
+    help: 'How long a stop waits for calls in progress.',
+  },
+  'memory.bytesMax': {
+    type: 'integer',
+    default: GIB,
+    min: 4 * MIB,
+    max: 1024 * GIB,
+    unit: 'bytes',
+    help: 'Memory of all rings, MemTables and table readers together, whatever the shard count.',
+  },
+  'wal.sync': {
+    type: 'choice',
+    choices: ['always', 'interval', 'os'],
+    default: 'always',
+    help: 'Acknowledge after the fdatasync (always), or before one every so often, or never sync.',
+  },
+  'wal.syncIntervalMs': {
+    type: 'integer',
+    default: 100,
+    min: 1,
+    max: 60_000,
+    unit: 'ms',
+    help: 'With wal.sync "interval": the time between two fdatasyncs, which a power loss can take.',
+  },
+  'wal.segmentBytes': {
+    type: 'integer',
+    default: 16 * MIB,
+    min: 64 * KIB,
+    max: GIB,
+    unit: 'bytes',
+    help: 'Size of a WAL file; a multiple of 4096.',
+  },
+  'wal.groupBytesMax': {
+    type: 'integer',
+    default: MIB,
+    min: 4 * KIB,
+    max: 64 * MIB,
+    unit: 'bytes',
+    help: 'A group commit takes no more requests when it has so many bytes.',
+  },
+  'wal.liveBytesMax': {
+    type: 'integer',
+    default: 256 * MIB,
+    min: 128 * KIB,
+    max: 64 * GIB,
+    unit: 'bytes',
+    help: 'WAL of one shard that is not yet in tables; at so much the MemTable is flushed.',
+  },
+  'wal.sparesMax': {
+    type: 'integer',
+    default: 3,
+    min: 0,
+    max: 64,
+    unit: 'files',
+    help: 'WAL files that one shard keeps ready for reuse.',
+  },
+  'wal.idleSealMs': {
+    type: 'integer',
+    default: 20,
+    min: 1,
+    max: 60_000,
+    unit: 'ms',
+    help: 'A shard without writes for so long marks the end of its WAL.',
+  },
+  'table.blockBytes': {
+    type: 'integer',
+    default: 4 * KIB,
+    min: 512,
+    max: MIB,
+    unit: 'bytes',
+    help: 'Target size of a data block of a table.',
+  },
+  'table.bytesMax': {
+    type: 'integer',
+    default: 128 * MIB,
+    min: 64 * KIB,
+    max: GIB,
+    unit: 'bytes',
+    help: 'A merge starts the next table at this size.',
+  },
+  'table.bloomBitsPerKey': {
+    type: 'integer',
+    default: 10,
+    min: 0,
+    max: 32,
+    unit: 'bits',
+    help: 'Size of the bloom filter; 0 = none.',
+  },
+  'table.restartInterval': {
+    type: 'integer',
+    default: 16,
+    min: 1,
+    max: 1024,
+    unit: 'entries',
+    help: 'Entries of a block from one full key to the next.',
+  },
+  'read.mode': {
+    type: 'choice',
+    choices: ['auto', 'mmap', 'pread'],
+    default: 'auto',
+    help: 'How tables are read: mapped into memory, by system calls, or mapped where possible.',
+  },
+  'read.verify': {
+    type: 'choice',
+    choices: ['first-touch', 'always'],
+    default: 'first-touch',
+    help: "When a block's checksum is verified.",
+  },
+  'compaction.threads': {
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 16,
+    unit: 'threads',
+    help: 'Threads that flush, merge and prepare WAL files.',
+  },
+  'compaction.fanIn': {
+    type: 'integer',
+    default: 4,
+    min: 2,
+    max: 16,
+    help: 'Sorted runs of like size that one merge takes.',
+  },
+  'supervision.heartbeatMsMax': {
+    type: 'integer',
+    default: 30_000,
+    min: 1000,
+    max: 600_000,
+    unit: 'ms',
+    help: 'A shard that shows no sign of life for so long is replaced.',
+  },
+  'supervision.restartBackoffMsMax': {
+    type: 'integer',
+    default: 30_000,
+    min: 1,
+    max: 600_000,
+    unit: 'ms',
+    help: 'The longest pause before a shard that keeps dying is started again.',
+  },
+  'log.level': {
+    type: 'choice',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+    help: 'The least important log lines that are written to stderr.',
+  },
+};
+
+export const CONFIG_PATHS = Object.keys(OPTIONS) as readonly ConfigPath[];
+/** The table with its entries' exact types forgotten, for code that walks over all of them. */
+export const OPTION_OF: Readonly<Record<ConfigPath, Option>> = OPTIONS;
+
+/** `wal.syncIntervalMs` → `STORMKV_WAL_SYNC_INTERVAL_MS`. */
+export function envNameOf(path: ConfigPath): string {
+  const words = path.replaceAll(/[A-Z]/g, '_$&').replaceAll('.', '_');
+  return `STORMKV_${words.toUpperCase()}`;
+}

@@ -75,7 +75,7 @@ export class CompactionDesk {
       return;
     }
     if (this.#waitingOf(client) >= this.#options.queueMax) {
-      const text = `${this.#options.queueMax} jobs wait already (compaction.queueMax)`;
+      const text = `${this.#options.queueMax} jobs wait already for this shard`;
       client.jobDone(id, refusal('RESOURCE_EXHAUSTED', text));
       return;
     }

@@ -1,0 +1,212 @@
+/**
+ * The router threads, seen from the main thread. They are never restarted and never terminated
+ * (ending a thread in the middle of HTTP/2 can abort the whole process): one that dies unasked is
+ * fatal, and a restart of the process recovers.
+ */
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  Worker,
+} from 'node:worker_threads';
+import { unreachable } from '../base/assert.js';
+import { messageOf, StormError } from '../base/errors.js';
+import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
+import type { Log, LogFields, LogLevel } from './log.js';
+import type { RouterBoard } from './shard-keeper.js';
+import type { RouterLink } from './shard-life.js';
+
+/** The part of a Worker that is needed. */
+export interface RouterThread {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'exit', listener: (exitCode: number) => void): unknown;
+  unref(): void;
+}
+
+/** Starts a thread; the port in `boot` is to be transferred. May throw. */
+export type SpawnRouter = (boot: RouterBoot) => RouterThread;
+
+export interface RouterAddresses {
+  grpcAddress: string;
+  httpAddress: string;
+}
+
+export interface RouterKeeperOptions {
+  boot: Omit<RouterBoot, 'control'>;
+  spawn: SpawnRouter;
+  log: Log;
+  /** A router died unasked; the process can only end. */
+  onFatal: (message: string) => void;
+  /** A channel to that life of a shard is broken. */
+  onDamage: (shard: number, epoch: number, message: string) => void;
+}
+
+/** A channel to that life of the shard is broken; the router has dropped its link. */
+export interface LinkDamaged {
+  kind: 'damaged';
+  shard: number;
+  epoch: number;
+  message: string;
+}
+
+interface Waiter<T> {
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+export class RouterKeeper {
+  readonly #options: RouterKeeperOptions;
+  readonly #control: MessagePort;
+  readonly #routerControl: MessagePort;
+  #thread: RouterThread | undefined;
+  #phase: 'starting' | 'running' | 'draining' | 'gone' = 'starting';
+  #starter: Waiter<RouterAddresses> | undefined;
+  #drained = false;
+  #onGone: () => void = () => {};
+
+  constructor(options: RouterKeeperOptions) {
+    this.#options = options;
+    const control = new MessageChannel();
+    this.#control = control.port1;
+    this.#routerControl = control.port2;
+  }
+
+  /** Resolves when its doors listen; rejects with why they cannot. */
+  start(): Promise<RouterAddresses> {
+    const { boot, spawn } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#starter = { resolve, reject };
+      try {
+        this.#thread = spawn({ ...boot, control: this.#routerControl });
+      } catch (error) {
+        this.#onExit(`no thread: ${messageOf(error)}`);
+        return;
+      }
+      this.#control.on('message', (message: FromRouter | LinkDamaged) => this.#onMessage(message));
+      let reason: string | undefined;
+      this.#thread.on('error', (error) => {
+        reason = messageOf(error);
+      });
+      this.#thread.on('exit', (exitCode) => {
+        this.#readLastWords();
+        this.#onExit(reason ?? `its thread exited (code ${exitCode})`);
+      });
+    });
+  }
+
+  /** Messages to a router that is gone are dropped; those to one that starts wait for it. */
+  send(message: ToRouter, transfer: MessagePort[] = []): void {
+    if (this.#phase !== 'gone') this.#control.postMessage(message, transfer);
+  }
+
+  /**
+   * Closes the doors, answers what is in flight within `deadlineMs`, ends the thread. Resolves when
+   * it is gone; false when it did not end in order, or not before `giveUp` resolved (from then on it
+   * does not keep the process alive).
+   */
+  drain(deadlineMs: number, giveUp: Promise<void>): Promise<boolean> {
+    if (this.#phase === 'gone' || this.#thread === undefined) {
+      this.#closeControl();
+      return Promise.resolve(true);
+    }
+    this.#phase = 'draining';
+    this.send({ kind: 'drain', deadlineMs });
+    const gone = new Promise<boolean>((resolve) => {
+      this.#onGone = () => resolve(this.#drained);
+    });
+    const late = giveUp.then(() => {
+      this.#thread?.unref();
+      this.#closeControl();
+      return false;
+    });
+    return Promise.race([gone, late]);
+  }
+
+  #onMessage(message: FromRouter | LinkDamaged): void {
+    switch (message.kind) {
+      case 'listening':
+        if (this.#phase === 'starting') this.#phase = 'running';
+        this.#starter?.resolve(message);
+        return;
+      case 'failed':
+        this.#starter?.reject(new StormError('UNAVAILABLE', message.message));
+        return;
+      case 'drained':
+        this.#drained = true;
+        return;
+      case 'damaged':
+        this.#log('error', message.message, { shard: message.shard });
+        this.#options.onDamage(message.shard, message.epoch, message.message);
+        return;
+      case 'log':
+        this.#log(message.level, message.message, message.fields);
+        return;
+      default:
+        unreachable(message, 'message of a router');
+    }
+  }
+
+  #readLastWords(): void {
+    for (;;) {
+      const received: { message: FromRouter | LinkDamaged } | undefined = receiveMessageOnPort(
+        this.#control,
+      );
+      if (received === undefined) return;
+      this.#onMessage(received.message);
+    }
+  }
+
+  #onExit(reason: string): void {
+    const { boot, onFatal } = this.#options;
+    const phase = this.#phase;
+    this.#phase = 'gone';
+    this.#closeControl();
+    this.#starter?.reject(new StormError('INTERNAL', `Router ${boot.router} died: ${reason}`));
+    this.#onGone();
+    if (phase === 'running') onFatal(`Router ${boot.router} died: ${reason}`);
+  }
+
+  #closeControl(): void {
+    this.#control.removeAllListeners('message');
+    this.#control.close();
+  }
+
+  #log(level: LogLevel, message: string, fields: LogFields): void {
+    const { router } = this.#options.boot;
+    this.#options.log.write(level, message, { component: 'router', router, ...fields });
+  }
+}
+
+/** Tells every router what becomes of the shards. */
+export class RouterGroup implements RouterBoard {
+  readonly #keepers: readonly RouterKeeper[];
+
+  constructor(keepers: readonly RouterKeeper[]) {
+    this.#keepers = keepers;
+  }
+
+  shardUp(shard: number, links: RouterLink[]): void {
+    this.#keepers.forEach((keeper, router) => {
+      const own = links[router];
+      if (own === undefined) return;
+      keeper.send({ kind: 'shard-up', shard, link: own.link, wake: own.wake }, [own.wake]);
+    });
+  }
+
+  shardDown(shard: number, reason: string): void {
+    for (const keeper of this.#keepers) keeper.send({ kind: 'shard-down', shard, reason });
+  }
+
+  shardRefused(shard: number, reason: string): void {
+    for (const keeper of this.#keepers) keeper.send({ kind: 'shard-refused', shard, reason });
+  }
+}
+
+/** Starts the real thing: router/worker.ts on a thread of its own. */
+export function spawnRouterWorker(boot: RouterBoot): RouterThread {
+  return new Worker(new URL('../router/worker.js', import.meta.url), {
+    workerData: boot,
+    transferList: [boot.control],
+    name: `router-${boot.router}`,
+  });
+}

@@ -1,4 +1,4 @@
-/** Why the router itself, not a shard, refuses or gives up a call; each says what is known of it. */
+/** Why the router itself, not a shard, refuses or gives up a call; each knows the outcome. */
 import { StormError } from '../base/errors.js';
 import type { ShardSeat } from './router-types.js';
 

@@ -1,6 +1,6 @@
 /**
- * Runs a router in its thread's event loop: shards wake it through their ports, a timer bounds every
- * delay. Pump → arm the bell → look once more, so that no wake-up is lost (rpc/doorbell.ts).
+ * Runs a router in its thread's event loop: shards wake it through their ports, a timer bounds
+ * every delay. Pump → arm the bell → look once more, so that no wake-up is lost (rpc/doorbell.ts).
  */
 import type { PortDoorbell } from '../rpc/doorbell.js';
 import type { Router } from './router.js';

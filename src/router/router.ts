@@ -1,7 +1,7 @@
 /**
- * The router's core: an operation comes in from a door, goes as one frame into the lane of the shard
- * that owns its key's slot, and the shard's reply answers it. Owner: one router thread; nothing here
- * waits or allocates per call beyond the answer itself.
+ * The router's core: an operation comes in from a door, goes as one frame into the lane of the
+ * shard that owns its key's slot, and the shard's reply answers it. Owner: one router thread;
+ * nothing here waits, or allocates per call beyond the answer itself.
  *
  * 1. Validate (the only place where keys and values are judged), find the shard, check its state.
  * 2. Take a place in the in-flight table and write the frame; no room in either is

@@ -51,7 +51,8 @@ export interface WakePort {
  * while it is idle. (A port and `Atomics.waitAsync` wake an event loop equally fast, but the port
  * also keeps the thread alive.)
  *
- * Owner: pump rings → `arm()` → look at the rings once more → if there is work, `disarm()` and pump.
+ * Owner: pump rings → `arm()` → look at the rings once more → where there is work, `disarm()` and
+ * pump again.
  */
 export class PortDoorbell {
   readonly #words: Int32Array;

@@ -195,7 +195,7 @@ test('rings each shard once for all frames of one turn', () => {
   assert.is(cluster.tasks.length, 1);
 });
 
-test('a deadline answers once, unknown for writes, and its place is freed by the late reply', () => {
+test('a deadline answers once, unknown for writes; the late reply frees its place', () => {
   const { cluster, clock, router } = manual({ limits: { inFlightMax: 2 } });
   const write = set(cluster, 'w', 'v', 50);
   const read = get(cluster, 'w', 60);

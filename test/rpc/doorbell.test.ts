@@ -63,7 +63,8 @@ const ECHO = `
     let replied = false;
     while (end.writeRequests.tryRead()) {
       const at = end.writeReplies.tryReserve(4);
-      end.writeReplies.view.setUint32(at, end.writeRequests.view.getUint32(end.writeRequests.frameStart));
+      const { view, frameStart } = end.writeRequests;
+      end.writeReplies.view.setUint32(at, view.getUint32(frameStart));
       end.writeReplies.commit(4);
       replied = true;
       left--;

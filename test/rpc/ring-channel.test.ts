@@ -184,6 +184,12 @@ test('declares the channel dead when a sound header reaches past what was publis
     Atomics.store(new Int32Array(memory.control), WORD_HEAD, 32);
     assertDamaged(consumer, /a frame within 32 bytes/);
   }
+  // Not even one that a full ring would seem to hold.
+  const { memory, consumer } = pair();
+  const length = CAPACITY - FRAME_HEADER_BYTES;
+  new Uint32Array(memory.data).set([length, 0, 7, frameCheck(length, 0, 7)]);
+  Atomics.store(new Int32Array(memory.control), WORD_HEAD, CAPACITY);
+  assertDamaged(consumer, /a frame within 1024 bytes/);
 });
 
 test('refuses frames of an earlier epoch and of a second producer', () => {

@@ -103,7 +103,7 @@ class Loader {
       if (value === undefined) continue;
       if (isPath(path)) {
         const at = placeOf(source, path);
-        this.#set(path, value, at === '' ? source.name : `${source.name}${at}`, at);
+        this.#set(path, value, at === '' ? source.name : at.slice(2, -1), at);
       } else this.#addUnknown(path, source, CONFIG_PATHS);
     }
   }

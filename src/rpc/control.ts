@@ -104,6 +104,8 @@ export type FromRouter =
   | { kind: 'listening'; grpcAddress: string; httpAddress: string }
   | { kind: 'failed'; message: string }
   | { kind: 'drained' }
+  /** A channel of this link broke its rules: the shard must get new links, that is, a new life. */
+  | { kind: 'damaged'; shard: number; epoch: number; message: string }
   | LogMessage;
 
 /** A log line of a thread; the main thread alone writes logs. */

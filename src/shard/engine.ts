@@ -18,6 +18,7 @@ import { assert } from '../base/assert.js';
 import { messageOf } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
+import { DISTRUST_FILE } from '../storage/file-names.js';
 import type { LookupResult } from '../storage/lookup.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import { CommitGroup } from './commit-group.js';
@@ -54,7 +55,7 @@ export class Engine {
   #lastAppendMs = 0;
   #sealed = true;
 
-  private constructor(env: EngineEnv, options: EngineOptions) {
+  private constructor(env: EngineEnv, options: EngineOptions, distrust: boolean) {
     this.#env = env;
     this.#options = options;
     const recovered = recoverShard(env, options);
@@ -62,6 +63,7 @@ export class Engine {
     this.#wal = wal;
     this.#stack = new MemTableStack(env.arenas, memTables);
     this.#keeper = new Housekeeper(env, options, recovered, this.#stack);
+    if (distrust || recovered.distrust) this.#keeper.flushEverything();
     this.report = { records: recoveredRecords, lastSequence, tornTail };
     const payloadMax = options.walGroupBytesMax + options.batchBytesMax;
     for (let i = 0; i < GROUPS_IN_FLIGHT_MAX; i++)
@@ -70,10 +72,11 @@ export class Engine {
 
   /**
    * Opens the shard in `options.dir`, recovering what is there. Throws a CorruptionError or a
-   * StormError that says what is wrong; files stay as they were, save for sweeping.
+   * StormError that says what is wrong; files stay as they were, save for sweeping. `distrust`: a
+   * sync failed in an earlier life, even if no file says so.
    */
-  static open(env: EngineEnv, options: EngineOptions): Engine {
-    return new Engine(env, options);
+  static open(env: EngineEnv, options: EngineOptions, distrust = false): Engine {
+    return new Engine(env, options, distrust);
   }
 
   /** An empty group to stage requests into, unless all of them are on their way. */
@@ -168,14 +171,12 @@ export class Engine {
     return Math.min(keeperDue, this.#syncIfDue(now), this.#sealIfDue(now));
   }
 
-  /** True once nothing that was replayed depends on the page cache of a disk that failed. */
+  /**
+   * True once nothing that was replayed depends on the page cache of a disk that failed; nothing
+   * must be served before.
+   */
   get replayIsSafe(): boolean {
     return this.#keeper.replayIsSafe;
-  }
-
-  /** Sends everything that was replayed to fresh files; see `replayIsSafe`. */
-  flushReplayed(): void {
-    this.#keeper.flushEverything();
   }
 
   /** Why nothing is acknowledged any more, or undefined. */
@@ -260,7 +261,16 @@ export class Engine {
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : undefined;
       this.#poison = messageOf(error) + (cause === undefined ? '' : `: ${messageOf(cause)}`);
+      this.#leaveDistrust();
       throw error;
+    }
+  }
+
+  #leaveDistrust(): void {
+    try {
+      this.#env.fs.open(`${this.#options.dir}/${DISTRUST_FILE}`, 'create').close();
+    } catch {
+      // It exists, or the disk takes nothing any more: the supervisor knows of the poison as well.
     }
   }
 }

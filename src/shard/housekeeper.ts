@@ -10,7 +10,7 @@ import { messageOf } from '../base/errors.js';
 import { type FileNumber, fileNumber } from '../base/ids.js';
 import type { EngineOptions } from '../rpc/control.js';
 import type { Job, JobOutput, JobResult } from '../rpc/jobs.js';
-import { tableFileName } from '../storage/file-names.js';
+import { DISTRUST_FILE, tableFileName } from '../storage/file-names.js';
 import type { ManifestEdit } from '../storage/manifest-format.js';
 import type { ManifestLog } from '../storage/manifest-log.js';
 import type { ManifestState } from '../storage/manifest-state.js';
@@ -99,6 +99,7 @@ export class Housekeeper {
   flushEverything(): void {
     if (this.#stack.ensureActive() && this.#stack.active.entryCount > 0) this.#stack.freeze();
     this.#replayed = this.#stack.frozen.length;
+    if (this.#replayed === 0) this.#remove(DISTRUST_FILE);
   }
 
   /** Starts what is due; returns when it wants to run again (monotonic ms). */
@@ -164,7 +165,7 @@ export class Housekeeper {
     });
     this.#commit(makeEdit, () => {
       this.#stack.dropOldest();
-      this.#replayed--;
+      if (this.#replayed > 0 && --this.#replayed === 0) this.#remove(DISTRUST_FILE);
       this.#wal.release(flushedSequence);
       this.totals.flushesTotal++;
       this.totals.flushBytesTotal += output.bytesWritten;
@@ -209,7 +210,7 @@ export class Housekeeper {
       }),
     });
     this.#commit(makeEdit, () => {
-      for (const number of removed) this.#unlink(number);
+      for (const number of removed) this.#remove(tableFileName(number));
       this.totals.mergesTotal++;
       this.totals.mergeReadBytesTotal += output.bytesRead;
       this.totals.mergeWrittenBytesTotal += output.bytesWritten;
@@ -302,11 +303,11 @@ export class Housekeeper {
     this.#failures.set(task, { message, pauseMs, retryAtMs });
   }
 
-  #unlink(number: number): void {
+  #remove(name: string): void {
     try {
-      this.#env.fs.remove(`${this.#options.dir}/${tableFileName(fileNumber(number))}`);
+      this.#env.fs.remove(`${this.#options.dir}/${name}`);
     } catch {
-      // No longer named by any state: the next opening sweeps it.
+      // Nothing depends on its being gone, and the next opening tries again.
     }
   }
 }

@@ -7,7 +7,9 @@
  *   3. Open the tables (size, footer, index, filter verified).
  *   4. Replay the WAL into MemTables; refuse damage.
  *   5. Sync every segment that was replayed: its bytes may so far exist only in the page cache, and
- *      after this opening they will be read, and so promised.
+ *      after this opening they will be read, and so promised. After a failed sync that is not
+ *      enough: the kernel may have marked lost pages clean. Then the engine flushes what was
+ *      replayed to fresh tables before anything is served (`Recovered.distrust`).
  *   6. Start a new segment, whose header pins the end that was found, and a new manifest.
  */
 import { RunReader } from '../base/entry-run.js';
@@ -15,7 +17,7 @@ import { CorruptionError, StormError } from '../base/errors.js';
 import { fileNumber } from '../base/ids.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
-import { manifestFileName, parseFileName } from '../storage/file-names.js';
+import { DISTRUST_FILE, manifestFileName, parseFileName } from '../storage/file-names.js';
 import { ManifestLog, readManifest } from '../storage/manifest-log.js';
 import { EMPTY_STATE, type ManifestState, tablesOf } from '../storage/manifest-state.js';
 import { NO_PREDECESSOR } from '../storage/wal-format.js';
@@ -49,6 +51,8 @@ export interface Recovered {
   lastSequence: number;
   recoveredRecords: number;
   tornTail: boolean;
+  /** A sync failed before, in this boot of the machine: see DISTRUST_FILE. */
+  distrust: boolean;
 }
 
 export function recoverShard(env: EngineEnv, options: EngineOptions): Recovered {
@@ -82,6 +86,7 @@ export function recoverShard(env: EngineEnv, options: EngineOptions): Recovered 
     lastSequence,
     recoveredRecords: replay.records,
     tornTail: reading?.tornTail ?? false,
+    distrust: fs.stat(`${dir}/${DISTRUST_FILE}`) !== undefined,
   };
 }
 

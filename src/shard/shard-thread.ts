@@ -76,8 +76,8 @@ export class ShardThread {
         arenas: this.#arenas,
       },
       options,
+      distrustPageCache,
     );
-    if (distrustPageCache) this.#engine.flushReplayed();
     const ends = links.map((link, i) => {
       const port = routerPorts[i];
       if (port === undefined) throw new StormError('INTERNAL', `Link ${i} has no wake port`);

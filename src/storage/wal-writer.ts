@@ -31,7 +31,7 @@ const SLOTS_PER_EPOCH = 1000;
 
 export interface WalOptions {
   segmentBytes: number;
-  /** Empty segments to keep in stock; released ones beyond it are deleted. */
+  /** Empty segments to have in stock at least; more are ordered when there are fewer. */
   sparesMax: number;
 }
 
@@ -217,7 +217,8 @@ export class WalWriter implements WriteAheadLog {
     const keep = this.oldestSegmentFor(sequence);
     const released = this.#full.filter(({ number }) => number < keep);
     this.#full = this.#full.filter(({ number }) => number >= keep);
-    this.#adoptSpares(released);
+    // The next MemTable will fill as many again: keeping them costs space, not writes.
+    this.#adoptSpares(released, released.length);
   }
 
   close(): void {
@@ -225,12 +226,10 @@ export class WalWriter implements WriteAheadLog {
     this.#current.handle.close();
   }
 
-  #adoptSpares(files: { path: string; slot: number; sizeBytes: number }[]): void {
+  #adoptSpares(files: { path: string; slot: number; sizeBytes: number }[], keep = 0): void {
+    const keepMax = Math.max(keep, this.#options.sparesMax);
     for (const { path, slot, sizeBytes } of files) {
-      if (
-        sizeBytes === this.#options.segmentBytes &&
-        this.#spares.length < this.#options.sparesMax
-      ) {
+      if (sizeBytes === this.#options.segmentBytes && this.#spares.length < keepMax) {
         this.#spares.push({ path, slot });
       } else {
         this.#fs.remove(path);

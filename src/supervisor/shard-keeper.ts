@@ -116,7 +116,7 @@ export class ShardKeeper {
     this.#state = state;
     for (const action of actions) this.#act(action);
     if (state.phase === before.phase && state.epoch === before.epoch) return;
-    this.#logChange(before, state);
+    this.#logChange(state);
     if (state.phase === 'stopped') this.#cancelLooks();
     onChange(this.shard, state);
   }
@@ -243,15 +243,10 @@ export class ShardKeeper {
     this.#handle({ kind: 'stalled', message });
   }
 
-  #logChange(before: ShardState, state: ShardState): void {
-    const isGood = ['recovering', 'serving', 'stopping', 'stopped'].includes(state.phase);
-    const wasStopped = before.phase === 'serving' && state.phase === 'recovering';
-    const level = isGood && !wasStopped ? 'info' : 'error';
-    const reason = state.reason === '' ? before.reason : state.reason;
-    this.#log(level, `The shard is ${state.phase}`, {
-      epoch: state.epoch,
-      ...(reason === '' ? {} : { reason }),
-    });
+  #logChange({ phase, epoch, reason }: ShardState): void {
+    const isDown = ['ending', 'waiting', 'refused'].includes(phase);
+    const level = isDown || (phase === 'recovering' && reason !== '') ? 'error' : 'info';
+    this.#log(level, `The shard is ${phase}`, { epoch, ...(reason === '' ? {} : { reason }) });
   }
 
   #log(level: LogLevel, message: string, fields: LogFields = {}): void {

@@ -40,7 +40,9 @@ export interface ShardState {
   readonly servingSinceMs: number | undefined;
   /** In `ending`: the thread said that it will not serve its data. */
   readonly isRefusal: boolean;
-  /** Why it does not serve; empty while all is well. */
+  /** What the current life's thread threw; empty if nothing. */
+  readonly failure: string;
+  /** Why it does not serve, or why its last life ended; empty once it serves. */
   readonly reason: string;
 }
 
@@ -96,6 +98,7 @@ export const INITIAL_STATE: ShardState = {
   distrustPageCache: false,
   servingSinceMs: undefined,
   isRefusal: false,
+  failure: '',
   reason: '',
 };
 
@@ -116,7 +119,7 @@ export function next(
     case 'poisoned':
       return onPoisoned(state, event.message);
     case 'failed':
-      return isAlive(state) ? stay({ ...state, reason: event.message }) : stay(state);
+      return isAlive(state) ? stay({ ...state, failure: event.message }) : stay(state);
     case 'stalled':
       return isAlive(state)
         ? end(state, event.message, [down(event.message), { kind: 'terminate' }])
@@ -171,7 +174,8 @@ function onExited(
   switch (state.phase) {
     case 'recovering':
     case 'serving': {
-      const reason = state.reason === '' ? `its thread exited (code ${exitCode})` : state.reason;
+      const { failure } = state;
+      const reason = failure === '' ? `its thread exited (code ${exitCode})` : failure;
       return revive({ ...state, reason }, [down(reason), ...cleanUp], nowMs, policy);
     }
     case 'ending':
@@ -201,7 +205,7 @@ function onStop(state: ShardState, deadlineMs: number): Transition {
     case 'recovering':
     case 'serving':
       return {
-        state: { ...state, phase: 'stopping', reason: 'stopping' },
+        state: { ...state, phase: 'stopping' },
         actions: [down('stopping'), { kind: 'send-stop' }, { kind: 'timer', ms: deadlineMs }],
       };
     case 'ending':
@@ -240,9 +244,9 @@ function backoffMs(quickDeaths: number, policy: ShardPolicy): number {
 
 function spawn(state: ShardState, actions: ShardAction[]): Transition {
   const epoch = state.epoch + 1;
-  const { distrustPageCache, quickDeaths } = state;
+  const { distrustPageCache, quickDeaths, reason } = state;
   return {
-    state: { ...INITIAL_STATE, phase: 'recovering', epoch, distrustPageCache, quickDeaths },
+    state: { ...INITIAL_STATE, phase: 'recovering', epoch, distrustPageCache, quickDeaths, reason },
     actions: [...actions, { kind: 'spawn', epoch, distrustPageCache }],
   };
 }

@@ -1,0 +1,63 @@
+/**
+ * Starts a whole cluster inside of this process: the entry for other programs and for the command
+ * line. The only file that knows all parts; nothing happens when it is imported.
+ */
+import { systemRandom } from './base/random.js';
+import { systemClock } from './base/system-clock.js';
+import { CompactorPool } from './compactor/compactor-pool.js';
+import type { PartialConfig } from './config/config.js';
+import { configWith } from './config/load-config.js';
+import { nodeFileSystem } from './storage/node-file-system.js';
+import { type Cluster, RunningCluster, type ShardReport } from './supervisor/cluster.js';
+import { createLog, type Log } from './supervisor/log.js';
+import { openDataDir } from './supervisor/open-data-dir.js';
+import { spawnRouterWorker } from './supervisor/router-keeper.js';
+import { spawnShardWorker } from './supervisor/shard-life.js';
+import { systemTimers } from './supervisor/timers.js';
+
+export type { Config, PartialConfig } from './config/config.js';
+export type { Cluster, ShardReport } from './supervisor/cluster.js';
+
+export interface StartOptions {
+  /** Where log lines go; JSON on stderr if not given. */
+  log?: Log;
+  /** Told of every change in a shard's life. */
+  onShardChange?: (report: ShardReport) => void;
+  /** The cluster cannot go on and the process should end; by default it does, with exit code 1. */
+  onFatal?: (message: string) => void;
+}
+
+const [fs, clock, timers, random] = [nodeFileSystem, systemClock, systemTimers, systemRandom];
+
+/**
+ * Starts a cluster on its data dir, which belongs to this process until `close`. Options that are
+ * not given have their defaults. Resolves when every shard has recovered (or refuses its data, see
+ * `refusedShards`) and the doors listen. Rejects with a StormError, leaving nothing running, when
+ * the options are wrong or the data dir, the ports or the memory cannot be had.
+ */
+export async function startCluster(
+  options: PartialConfig = {},
+  { log: givenLog, onShardChange = () => {}, onFatal }: StartOptions = {},
+): Promise<Cluster> {
+  const config = configWith(options);
+  const log = givenLog ?? createLog({ level: config.log.level });
+  const opened = await openDataDir(config, { fs, clock, timers, random });
+  const onError = (message: string) => log.write('error', `A pool thread died: ${message}`);
+  return RunningCluster.start({
+    ...opened,
+    pool: new CompactorPool({ ...opened.plan.compaction, onError }),
+    spawnShard: spawnShardWorker,
+    spawnRouter: spawnRouterWorker,
+    clock,
+    timers,
+    log,
+    onFatal: onFatal ?? ((message) => endProcess(log, message)),
+    onShardChange,
+  });
+}
+
+/** The line is written before the process ends: the log is synchronous. */
+function endProcess(log: Log, message: string): void {
+  log.write('error', `${message}; the process ends, a restart recovers`);
+  process.exit(1);
+}

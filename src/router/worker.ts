@@ -1,0 +1,74 @@
+/** Entry of a router thread. Wiring only: the router, its doors, the control port. */
+import { workerData } from 'node:worker_threads';
+import { unreachable } from '../base/assert.js';
+import { messageOf } from '../base/errors.js';
+import { systemClock } from '../base/system-clock.js';
+import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
+import { PortDoorbell } from '../rpc/doorbell.js';
+import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../rpc/grpc-server.js';
+import { RouterEnd } from '../rpc/link.js';
+import { HTTP_LIMITS_DEFAULT, startHttpDoor } from './http-door.js';
+import { Router } from './router.js';
+import { RouterLoop } from './router-loop.js';
+
+const RETRY_HINTS = { busyRetryAfterMs: 50, downRetryAfterMs: 250 };
+const boot = workerData as RouterBoot;
+const { control, keyBytesMax, valueBytesMax } = boot;
+const post = (message: FromRouter): void => control.postMessage(message);
+
+const router = new Router({
+  ...boot,
+  clock: systemClock,
+  limits: { ...boot, ...RETRY_HINTS },
+  slotOwner: new Uint16Array(boot.slotOwner),
+  soon: setImmediate,
+  onDamage: (shard, epoch, { message }) =>
+    control.postMessage({ kind: 'damaged', shard, epoch, message }),
+});
+const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell));
+const doors = openDoors();
+
+control.on('message', (message: ToRouter) => {
+  switch (message.kind) {
+    case 'shard-up':
+      loop.setWakePort(message.shard, message.wake);
+      router.shardUp(new RouterEnd(message.link));
+      return;
+    case 'shard-down':
+      router.shardDown(message.shard, message.reason);
+      return;
+    case 'shard-refused':
+      router.shardRefused(message.shard, message.reason);
+      return;
+    case 'drain':
+      router.startDrain();
+      void drain(message.deadlineMs);
+      return;
+    default:
+      unreachable(message, 'message to a router');
+  }
+});
+loop.start();
+
+async function openDoors() {
+  const { grpcAddress, httpAddress } = boot;
+  const common = { ...boot, operations: router, clock: systemClock, status: () => router.status() };
+  const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, keyBytesMax, valueBytesMax };
+  try {
+    const grpc = await startGrpcServer({ ...common, address: grpcAddress, limits });
+    const http = await startHttpDoor({ ...common, address: httpAddress, limits });
+    post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: http.address });
+    return [grpc, http];
+  } catch (error) {
+    post({ kind: 'failed', message: messageOf(error) });
+    return [];
+  }
+}
+
+async function drain(deadlineMs: number): Promise<void> {
+  const open = await doors;
+  await Promise.all(open.map((door) => door.drain(deadlineMs)));
+  loop.stop();
+  post({ kind: 'drained' });
+  control.close();
+}

@@ -1,0 +1,43 @@
+/**
+ * What a cluster is built from, once its data dir is known: every size and bound decided. Made from
+ * the config by plan-cluster.ts; the rest of this folder knows nothing of the config.
+ */
+import type { EngineOptions, RouterBoot } from '../rpc/control.js';
+import type { LinkSizes } from '../rpc/link.js';
+
+export interface ClusterPlan {
+  dataDir: string;
+  shardCount: number;
+  /** For a router besides what the supervisor makes itself. */
+  router: Pick<
+    RouterBoot,
+    | 'grpcAddress'
+    | 'httpAddress'
+    | 'hostsAllowed'
+    | 'originsAllowed'
+    | 'keyBytesMax'
+    | 'valueBytesMax'
+    | 'inFlightMax'
+    | 'deadlineMsDefault'
+  >;
+  /** The same for every shard. */
+  engine: Omit<EngineOptions, 'shard' | 'dir' | 'storeUuid'>;
+  linkSizes: LinkSizes;
+  arenaCount: number;
+  compaction: CompactionPlan;
+  supervision: SupervisionPlan;
+}
+
+export interface CompactionPlan {
+  quickThreads: number;
+  mergeThreads: number;
+  /** Jobs of one shard that may wait. */
+  queueMax: number;
+  niceIncrement: number;
+}
+
+export interface SupervisionPlan {
+  restartBackoffMsMax: number;
+  heartbeatMsMax: number;
+  drainMsMax: number;
+}

@@ -1,0 +1,337 @@
+/**
+ * A running cluster: routers, shards, the desk and the arenas, started together and stopped in
+ * order. Main thread; owns no data.
+ *
+ * Start: shards and router threads at once; the doors answer UNAVAILABLE (and /readyz 503) for a
+ * shard that is still recovering. Ready when the doors listen and every shard serves, refuses, or
+ * keeps dying.
+ * Stop: doors drain → shards seal → pool ends → lock released. What does not end in time is ended
+ * by force, which is safe: nothing was acknowledged that is not durable.
+ */
+import type { Clock } from '../base/clock.js';
+import { messageOf, StormError } from '../base/errors.js';
+import { shardId } from '../base/ids.js';
+import { SLOT_COUNT } from '../base/slot.js';
+import { PortDoorbell } from '../rpc/doorbell.js';
+import type { StatName } from '../rpc/shard-stats.js';
+import { shardDirName } from '../storage/file-names.js';
+import type { Root } from '../storage/root-manifest.js';
+import { ArenaPool } from './arena-pool.js';
+import type { ClusterPlan } from './cluster-plan.js';
+import { CompactionDesk, type JobPool, type Lane } from './compaction-desk.js';
+import type { Log } from './log.js';
+import {
+  type RouterAddresses,
+  RouterGroup,
+  RouterKeeper,
+  type SpawnRouter,
+} from './router-keeper.js';
+import { ShardKeeper } from './shard-keeper.js';
+import { ShardLife, type SpawnShard } from './shard-life.js';
+import type { ShardPhase, ShardState } from './shard-state.js';
+import type { Timers } from './timers.js';
+
+export interface ShardReport {
+  shard: number;
+  phase: ShardPhase;
+  /** Which life of the shard; 1 for the first since the cluster started. */
+  epoch: number;
+  /** Why it does not serve; empty while all is well. */
+  reason: string;
+}
+
+export interface Cluster {
+  /** HOST:PORT with the real port. */
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+  readonly shardCount: number;
+  readonly dataDir: string;
+  /** Records that all shards replayed from their logs when they last opened. */
+  readonly recoveredRecords: number;
+  /** How long the start took. */
+  readonly startedMs: number;
+  /** Shards that do not serve, and why; empty while all is well. */
+  readonly refusedShards: { shard: number; reason: string }[];
+  /** Resolves when everything has ended, after `close`. */
+  readonly closed: Promise<void>;
+  /** Stops in order (see docs/lifecycle.md). Never rejects; more calls wait for the same end. */
+  close(): Promise<void>;
+  shardState(shard: number): ShardReport;
+  shardStats(shard: number): Record<StatName, number>;
+  /** For chaos tests: ends the shard's thread wherever it is; resolves when it is gone. */
+  killShard(shard: number): Promise<void>;
+  /** For chaos tests: ends one pool thread in the middle of its job. */
+  killCompactor(lane: Lane): Promise<void>;
+}
+
+/** The pool as the cluster ends it. */
+export interface ClusterPool extends JobPool {
+  killThread(lane: Lane): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ClusterParts {
+  plan: ClusterPlan;
+  root: Root;
+  /** Owned by the cluster from now on, also when the start fails. */
+  pool: ClusterPool;
+  releaseLock: () => Promise<void>;
+  spawnShard: SpawnShard;
+  spawnRouter: SpawnRouter;
+  clock: Clock;
+  timers: Timers;
+  log: Log;
+  onFatal: (message: string) => void;
+  onShardChange: (report: ShardReport) => void;
+}
+
+/** What a stop leaves for sealing when draining took all the time. */
+const SEAL_MS_MIN = 1_000;
+/** Threads that were told to end by force have so long to be gone. */
+const FORCE_MS = 5_000;
+const SETTLED: readonly ShardPhase[] = ['serving', 'refused', 'waiting', 'stopped'];
+
+export class RunningCluster implements Cluster {
+  readonly closed: Promise<void>;
+  readonly #parts: ClusterParts;
+  readonly #arenas: ArenaPool;
+  readonly #desk: CompactionDesk;
+  readonly #routers: RouterKeeper[];
+  readonly #shards: ShardKeeper[];
+  #addresses: RouterAddresses = { grpcAddress: '', httpAddress: '' };
+  #startedMs = 0;
+  #closing: Promise<void> | undefined;
+  #onClosed: () => void = () => {};
+  /** Runs after every change of a shard. */
+  #onShardChange: () => void = () => {};
+
+  private constructor(parts: ClusterParts) {
+    this.#parts = parts;
+    this.closed = new Promise((resolve) => {
+      this.#onClosed = resolve;
+    });
+    this.#desk = new CompactionDesk({
+      pool: parts.pool,
+      queueMax: parts.plan.compaction.queueMax,
+      pinArena: (client, arena) =>
+        client instanceof ShardLife ? this.#arenas.pin(client, arena) : undefined,
+    });
+    this.#arenas = new ArenaPool({
+      count: parts.plan.arenaCount,
+      arenaBytes: parts.plan.engine.arenaBytes,
+      shardCount: parts.plan.shardCount,
+      touch: (arena) => this.#desk.run({ kind: 'touch-arena', arena }),
+    });
+    const bells = [PortDoorbell.allocate()];
+    this.#routers = bells.map((bell, router) => this.#makeRouter(router, bell));
+    const board = new RouterGroup(this.#routers);
+    this.#shards = Array.from({ length: parts.plan.shardCount }, (_, shard) =>
+      this.#makeShard(shard, board, bells),
+    );
+  }
+
+  /** Resolves when the cluster is ready; when it cannot be, stops it all again and rejects. */
+  static async start(parts: ClusterParts): Promise<RunningCluster> {
+    const startMs = parts.clock.monotonicMs();
+    const cluster = new RunningCluster(parts);
+    try {
+      await cluster.#start();
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+    cluster.#startedMs = parts.clock.monotonicMs() - startMs;
+    return cluster;
+  }
+
+  get grpcAddress(): string {
+    return this.#addresses.grpcAddress;
+  }
+
+  get httpAddress(): string {
+    return this.#addresses.httpAddress;
+  }
+
+  get shardCount(): number {
+    return this.#shards.length;
+  }
+
+  get dataDir(): string {
+    return this.#parts.plan.dataDir;
+  }
+
+  get recoveredRecords(): number {
+    return this.#shards.reduce((sum, shard) => sum + shard.recoveredRecords, 0);
+  }
+
+  get startedMs(): number {
+    return this.#startedMs;
+  }
+
+  get refusedShards(): { shard: number; reason: string }[] {
+    return this.#shards
+      .filter(({ state }) => state.phase === 'refused' || state.phase === 'waiting')
+      .map(({ shard, state }) => ({ shard, reason: state.reason }));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#stop();
+    return this.#closing;
+  }
+
+  shardState(shard: number): ShardReport {
+    return reportOf(shard, this.#shard(shard).state);
+  }
+
+  shardStats(shard: number): Record<StatName, number> {
+    return this.#shard(shard).stats();
+  }
+
+  killShard(shard: number): Promise<void> {
+    return this.#shard(shard).kill();
+  }
+
+  killCompactor(lane: Lane): Promise<void> {
+    return this.#parts.pool.killThread(lane);
+  }
+
+  async #start(): Promise<void> {
+    const settled = this.#whenAllShards((phase) => SETTLED.includes(phase));
+    for (const shard of this.#shards) shard.start();
+    this.#arenas.startTouching();
+    const addresses = await Promise.all(this.#routers.map((router) => router.start()));
+    await settled;
+    const [first] = addresses;
+    if (first !== undefined) this.#addresses = first;
+  }
+
+  async #stop(): Promise<void> {
+    const { plan, pool, clock, log, releaseLock } = this.#parts;
+    const { drainMsMax } = plan.supervision;
+    const startMs = clock.monotonicMs();
+    log.write('info', 'The cluster stops', { component: 'supervisor' });
+    await this.#drainRouters(drainMsMax);
+    const rest = drainMsMax - (clock.monotonicMs() - startMs);
+    const areGone = await this.#sealShards(Math.max(SEAL_MS_MIN, rest));
+    this.#arenas.close();
+    this.#desk.close();
+    await this.#attempt('The compactor pool cannot be ended', () => pool.close());
+    // A thread that still lives may still write; the lock then ends with the process.
+    if (areGone) await this.#attempt('The data dir cannot be unlocked', releaseLock);
+    const stoppedMs = Math.round(clock.monotonicMs() - startMs);
+    log.write('info', 'The cluster has stopped', { component: 'supervisor', stoppedMs });
+    this.#onClosed();
+  }
+
+  async #drainRouters(drainMsMax: number): Promise<void> {
+    const { timers, log } = this.#parts;
+    let cancel: () => void = () => {};
+    const giveUp = new Promise<void>((resolve) => {
+      cancel = timers.after(drainMsMax + FORCE_MS, resolve);
+    });
+    const drained = await Promise.all(
+      this.#routers.map((router) => router.drain(drainMsMax, giveUp)),
+    );
+    cancel();
+    if (drained.every((inOrder) => inOrder)) return;
+    log.write('warn', 'A router did not drain in order', { component: 'supervisor' });
+  }
+
+  /** True when every shard's thread is gone. */
+  async #sealShards(deadlineMs: number): Promise<boolean> {
+    const { timers, log } = this.#parts;
+    const gone = this.#whenAllShards((phase) => phase === 'stopped').then(() => true);
+    for (const shard of this.#shards) shard.stop(deadlineMs);
+    let cancel: () => void = () => {};
+    const late = new Promise<boolean>((resolve) => {
+      cancel = timers.after(deadlineMs + FORCE_MS, () => resolve(false));
+    });
+    const areGone = await Promise.race([gone, late]);
+    cancel();
+    if (!areGone) {
+      log.write('error', 'A shard thread does not end: is the disk stuck?', {
+        component: 'supervisor',
+      });
+    }
+    return areGone;
+  }
+
+  /** Resolves once every shard is in such a phase at the same time. */
+  #whenAllShards(isIn: (phase: ShardPhase) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onShardChange = () => {
+        if (this.#shards.every(({ state }) => isIn(state.phase))) resolve();
+      };
+      this.#onShardChange();
+    });
+  }
+
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#parts.log.write('error', what, { component: 'supervisor', error: messageOf(error) });
+    }
+  }
+
+  #makeRouter(router: number, routerBell: SharedArrayBuffer): RouterKeeper {
+    const { plan, root, spawnRouter, log, onFatal } = this.#parts;
+    return new RouterKeeper({
+      boot: {
+        ...plan.router,
+        router,
+        shardCount: plan.shardCount,
+        slotOwner: slotOwnerOf(root),
+        slotMapEpoch: root.slotMapEpoch,
+        routerBell,
+      },
+      spawn: spawnRouter,
+      log,
+      onFatal,
+      onDamage: (shard, epoch, message) => this.#shard(shard).reportDamage(epoch, message),
+    });
+  }
+
+  #makeShard(shard: number, routers: RouterGroup, routerBells: SharedArrayBuffer[]): ShardKeeper {
+    const { plan, root, spawnShard, clock, timers, log, onShardChange } = this.#parts;
+    const dir = `${plan.dataDir}/${shardDirName(shardId(shard))}`;
+    return new ShardKeeper({
+      engine: { ...plan.engine, shard, dir, storeUuid: root.storeUuid },
+      slotMapEpoch: root.slotMapEpoch,
+      linkSizes: plan.linkSizes,
+      routerBells,
+      policy: plan.supervision,
+      routers,
+      arenas: this.#arenas,
+      desk: this.#desk,
+      spawn: spawnShard,
+      clock,
+      timers,
+      log,
+      onChange: (_, state) => {
+        this.#onShardChange();
+        onShardChange(reportOf(shard, state));
+      },
+    });
+  }
+
+  #shard(shard: number): ShardKeeper {
+    const keeper = this.#shards[shard];
+    if (keeper !== undefined) return keeper;
+    throw new StormError('INVALID_ARGUMENT', `There is no shard ${shard}`);
+  }
+}
+
+function reportOf(shard: number, { phase, epoch, reason }: ShardState): ShardReport {
+  return { shard, phase, epoch, reason };
+}
+
+/** slot → shard, shared with the routers. */
+function slotOwnerOf(root: Root): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(SLOT_COUNT * Uint16Array.BYTES_PER_ELEMENT);
+  const owners = new Uint16Array(memory);
+  root.slotRanges.forEach(({ first, last }, shard) => {
+    owners.fill(shard, first, last + 1);
+  });
+  return memory;
+}

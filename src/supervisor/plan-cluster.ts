@@ -1,0 +1,68 @@
+/** From the config, and the shard count of the data dir, to everything a cluster is built from. Pure. */
+import { StormError } from '../base/errors.js';
+import type { Config } from '../config/config.js';
+import { planMemory } from '../config/memory-plan.js';
+import type { ClusterPlan } from './cluster-plan.js';
+
+/** Jobs of one shard that may wait at the desk; its engine has far fewer at a time. */
+const JOBS_WAITING_MAX = 32;
+const MERGE_NICE_INCREMENT = 5;
+const ROUTER_THREADS_MAX = 1;
+
+/** Throws when the memory budget is too small or something is asked for that does not exist yet. */
+export function planCluster(config: Config, dataDir: string, shardCount: number): ClusterPlan {
+  const { grpc, http, limits, router, wal, table, read, compaction, supervision } = config;
+  if (router.threads > ROUTER_THREADS_MAX) {
+    throw new StormError(
+      'INVALID_ARGUMENT',
+      `router.threads must be at most ${ROUTER_THREADS_MAX} in this version: found ${router.threads}`,
+    );
+  }
+  const memory = planMemory(config, shardCount, router.threads);
+  return {
+    dataDir,
+    shardCount,
+    router: {
+      grpcAddress: grpc.address,
+      httpAddress: http.address,
+      hostsAllowed: [...http.hostsAllowed],
+      originsAllowed: [...http.originsAllowed],
+      keyBytesMax: limits.keyBytesMax,
+      valueBytesMax: limits.valueBytesMax,
+      inFlightMax: router.inFlightMax,
+      deadlineMsDefault: limits.deadlineMsDefault,
+    },
+    engine: {
+      keyBytesMax: limits.keyBytesMax,
+      valueBytesMax: limits.valueBytesMax,
+      batchBytesMax: limits.batchBytesMax,
+      walSync: wal.sync,
+      walSyncIntervalMs: wal.syncIntervalMs,
+      walSegmentBytes: wal.segmentBytes,
+      walGroupBytesMax: wal.groupBytesMax,
+      walLiveBytesMax: wal.liveBytesMax,
+      walSparesMax: wal.sparesMax,
+      walIdleSealMs: wal.idleSealMs,
+      arenaBytes: memory.arenaBytes,
+      table: {
+        blockBytes: table.blockBytes,
+        tableBytesMax: table.bytesMax,
+        bloomBitsPerKey: table.bloomBitsPerKey,
+        restartInterval: table.restartInterval,
+      },
+      readMode: read.mode,
+      readVerify: read.verify,
+      mergeFanIn: compaction.fanIn,
+    },
+    linkSizes: memory.rings,
+    arenaCount: memory.arenaCount,
+    compaction: {
+      // Flushes are a third of the work of merging, and there must always be one thread for them.
+      quickThreads: Math.max(1, Math.floor(compaction.threads / 2)),
+      mergeThreads: compaction.threads,
+      queueMax: JOBS_WAITING_MAX,
+      niceIncrement: MERGE_NICE_INCREMENT,
+    },
+    supervision: { ...supervision, drainMsMax: limits.drainMsMax },
+  };
+}

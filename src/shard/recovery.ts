@@ -2,22 +2,23 @@
  * Opening a shard's folder (docs/ARCHITECTURE.md, "Recovery"). Every step can be interrupted and
  * repeated:
  *   1. CURRENT and the manifest → which tables and WAL segments count. Neither: a new shard, but
- *      only if nothing in the folder says otherwise.
- *   2. Sweep what no state names; refuse what a lost manifest must have named.
- *   3. Open the tables (size, footer, index, filter verified).
- *   4. Replay the WAL into MemTables; refuse damage.
- *   5. Sync every segment that was replayed: its bytes may so far exist only in the page cache, and
+ *      only if nothing in the folder says otherwise. A table that the manifest cannot know means a
+ *      lost manifest and is refused.
+ *   2. Open the tables (size, footer, index, filter verified).
+ *   3. Replay the WAL into MemTables; refuse damage.
+ *   4. Sync every segment that was replayed: its bytes may so far exist only in the page cache, and
  *      after this opening they will be read, and so promised. After a failed sync that is not
  *      enough: the kernel may have marked lost pages clean. Then the engine flushes what was
  *      replayed to fresh tables before anything is served (`Recovered.distrust`).
- *   6. Start a new segment, whose header pins the end that was found, and a new manifest.
+ *   5. Write the state to a new manifest. Until then it too may exist only in the page cache, so
+ *      nothing that another state might name is touched before.
+ *   6. Start a new segment, whose header pins the end that was found; sweep what no state names.
  */
 import { RunReader } from '../base/entry-run.js';
 import { CorruptionError, StormError } from '../base/errors.js';
-import { fileNumber } from '../base/ids.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
-import { DISTRUST_FILE, manifestFileName, parseFileName } from '../storage/file-names.js';
+import { DISTRUST_FILE, parseFileName } from '../storage/file-names.js';
 import { ManifestLog, readManifest } from '../storage/manifest-log.js';
 import { EMPTY_STATE, type ManifestState, tablesOf } from '../storage/manifest-state.js';
 import { NO_PREDECESSOR } from '../storage/wal-format.js';
@@ -62,19 +63,21 @@ export function recoverShard(env: EngineEnv, options: EngineOptions): Recovered 
   const found = readManifest(fs, dir, identity);
   if (found === undefined) clearNewShard(env, dir);
   const state = found?.state ?? EMPTY_STATE;
-  sweep(env, dir, state, found?.number);
+  const leaseEnd = Math.max(state.nextNumber + NUMBER_LEASE, checkNumbers(env, dir, state));
   const opener = tableOpener(env, options);
   const version = Version.open(opener, state);
   const replay = new Replay(env, options.arenaBytes);
   const reading = found === undefined ? undefined : replayWal(env, options, state, replay);
   const ownerEpoch = Math.max(state.ownerEpoch, reading?.ownerEpoch ?? 0) + 1;
   const lastSequence = Math.max(reading?.end.lastSequence ?? 0, state.flushedSequence);
-  const wal = openWal(env, options, reading, ownerEpoch, lastSequence);
-  const leaseEnd = state.nextNumber + NUMBER_LEASE;
   const next: ManifestState = { ...state, ownerEpoch, nextNumber: leaseEnd };
+  const startWal = (): WalWriter => openWal(env, options, reading, ownerEpoch, lastSequence);
+  // A new shard has its first segment before CURRENT can say that there must be one.
+  const firstWal = found === undefined ? startWal() : undefined;
   const manifest = ManifestLog.start(fs, dir, env.random, identity, next);
-  if (found !== undefined)
-    removeQuietly(env, `${dir}/${manifestFileName(fileNumber(found.number))}`);
+  // Only now is the state that was read surely on disk: what it does not name may go.
+  sweep(env, dir, state, manifest.number);
+  const wal = firstWal ?? startWal();
   return {
     manifest,
     firstNumber: state.nextNumber,
@@ -115,22 +118,35 @@ function clearNewShard({ fs }: EngineEnv, dir: string): void {
   });
 }
 
-function sweep({ fs }: EngineEnv, dir: string, state: ManifestState, manifest?: number): void {
+/**
+ * Refuses tables that this manifest cannot know. Returns a number above every manifest in the
+ * folder: one of them may be the current one on disk, though not in the page cache.
+ */
+function checkNumbers({ fs }: EngineEnv, dir: string, state: ManifestState): number {
+  let free = 0;
+  for (const name of fs.list(dir)) {
+    const parsed = parseFileName(name);
+    if (parsed.kind === 'manifest') free = Math.max(free, parsed.number + 1);
+    if (parsed.kind !== 'table' || parsed.number < state.nextNumber) continue;
+    throw new CorruptionError(
+      `The table is newer than the manifest, which reserved numbers below ${state.nextNumber}; ` +
+        'the manifest may be an old copy',
+      { file: `${dir}/${name}`, offset: 0 },
+    );
+  }
+  return free;
+}
+
+/** Removes what no state names: results of jobs that were not committed, and former manifests. */
+function sweep({ fs }: EngineEnv, dir: string, state: ManifestState, manifest: number): void {
   const named = new Set(tablesOf(state).map(({ number }) => number as number));
   for (const name of fs.list(dir)) {
     const parsed = parseFileName(name);
-    const path = `${dir}/${name}`;
-    if (parsed.kind === 'temporary') fs.remove(path);
-    if (parsed.kind === 'manifest' && parsed.number !== manifest) fs.remove(path);
-    if (parsed.kind !== 'table' || named.has(parsed.number)) continue;
-    if (parsed.number >= state.nextNumber) {
-      throw new CorruptionError(
-        `The table is newer than the manifest, which reserved numbers below ${state.nextNumber}; ` +
-          'the manifest may be an old copy',
-        { file: path, offset: 0 },
-      );
-    }
-    fs.remove(path);
+    const stale =
+      parsed.kind === 'temporary' ||
+      (parsed.kind === 'manifest' && parsed.number !== manifest) ||
+      (parsed.kind === 'table' && !named.has(parsed.number));
+    if (stale) fs.remove(`${dir}/${name}`);
   }
 }
 
@@ -184,14 +200,6 @@ function openWal(
       firstSequence: lastSequence + 1,
     },
   );
-}
-
-function removeQuietly({ fs }: EngineEnv, path: string): void {
-  try {
-    fs.remove(path);
-  } catch {
-    // Only housekeeping: the next opening sweeps it.
-  }
 }
 
 /** Applies replayed frames to MemTables, taking as many arenas as it needs. */

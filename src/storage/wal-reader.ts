@@ -333,6 +333,8 @@ class SegmentWalk {
     for (let at = end; at + FRAME_HEADER_BYTES <= bytes.length; at += FRAME_ALIGN_BYTES) {
       const peeked = peekFrame(bytes, at);
       if (peeked?.nonce !== this.end.nonce) continue;
+      // Of a former life that drew the same nonce by chance: its sequences are all older.
+      if (peeked.firstSequence <= this.end.lastSequence) continue;
       // One of ours that could not be taken: unfinished, or behind something unfinished.
       this.tornTail = true;
       const later = readFrame(bytes, at);

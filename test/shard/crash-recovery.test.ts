@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { type Change, EngineRig, Oracle, smallOptions } from '../harness/engine-rig.js';
 import { SeededRandom } from '../harness/seeded-random.js';
 import { SimulatedDisk } from '../harness/simulated-disk.js';
+import { SimulatedCrash } from '../harness/simulated-operations.js';
 import { suite } from '../harness/suite.js';
 
 const SEEDS = Number(process.env['CRASH_SEEDS'] ?? 1500);
@@ -104,7 +105,7 @@ function crashBeforeSegmentSync(disk: SimulatedDisk, n: number): void {
       const before = sliceOf(disk, path, position, length);
       lastFrame = { path, position, length, before };
     }
-    if (kind === 'sync' && --left === 0) disk.crashBeforeChange(1);
+    if (kind === 'sync' && --left === 0) throw new SimulatedCrash();
   };
 }
 

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+/** The entry of the command line: the process's own arguments, streams and exit code. */
+import { isUtf8 } from 'node:buffer';
+import { systemCodeOf } from '../base/errors.js';
+import type { CommandIo } from './command.js';
+import { delCommand } from './del-command.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { getCommand } from './get-command.js';
+import { readLocalFile, readLocalFileIfAny } from './local-files.js';
+import { runProgram } from './program.js';
+import { putCommand } from './put-command.js';
+import { serveCommand } from './serve-command.js';
+import { packageVersion } from './version.js';
+
+const io: CommandIo = {
+  out: (data) => void process.stdout.write(data),
+  say: (message) => void process.stderr.write(`${message}\n`),
+  outIsTerminal: process.stdout.isTTY === true,
+  errIsTerminal: process.stderr.isTTY === true,
+  env: process.env,
+  async readInput() {
+    const chunks: Buffer[] = [];
+    for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+    return Buffer.concat(chunks);
+  },
+  readFile: readLocalFile,
+};
+
+process.stdout.on('error', (error) => {
+  // The reader of a pipe has seen enough (`| head`).
+  process.exit(systemCodeOf(error) === 'EPIPE' ? EXIT.ok : EXIT.failure);
+});
+const exitCode = await main(process.argv.slice(2));
+// What was written to a pipe may still be on its way; a handle left open must not keep us here.
+process.stdout.write('', () => process.exit(exitCode));
+
+async function main(args: readonly string[]): Promise<ExitCode> {
+  if (areArgumentsDamaged(args)) {
+    io.say('stormkv: the arguments must be valid UTF-8 (check the locale of the terminal)');
+    return EXIT.usage;
+  }
+  const program = {
+    name: 'stormkv',
+    summary: 'A durable, sharded key-value store for write storms',
+    version: packageVersion(),
+    examples: [
+      'stormkv serve --data-dir ./data',
+      "stormkv put '{patient-17}/visit-1/q3' 4",
+      "stormkv get '{patient-17}/visit-1/q3'",
+    ],
+    commands: [serveCommand, putCommand, getCommand, delCommand],
+  };
+  return runProgram(program, args, io);
+}
+
+/**
+ * Node puts U+FFFD where an argument is not UTF-8, which would store a key under another name. The
+ * raw bytes tell such an argument from one that really has the character.
+ */
+function areArgumentsDamaged(args: readonly string[]): boolean {
+  if (!args.some((arg) => arg.includes('\uFFFD'))) return false;
+  const raw = readLocalFileIfAny('/proc/self/cmdline');
+  return raw === undefined || !isUtf8(raw);
+}

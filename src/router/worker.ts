@@ -22,8 +22,7 @@ const router = new Router({
   limits: { ...boot, ...RETRY_HINTS },
   slotOwner: new Uint16Array(boot.slotOwner),
   soon: setImmediate,
-  onDamage: (shard, epoch, { message }) =>
-    control.postMessage({ kind: 'damaged', shard, epoch, message }),
+  onDamage: (shard, epoch, { message }) => post({ kind: 'damaged', shard, epoch, message }),
 });
 const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell));
 const doors = openDoors();

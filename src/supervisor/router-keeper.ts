@@ -41,14 +41,6 @@ export interface RouterKeeperOptions {
   onDamage: (shard: number, epoch: number, message: string) => void;
 }
 
-/** A channel to that life of the shard is broken; the router has dropped its link. */
-export interface LinkDamaged {
-  kind: 'damaged';
-  shard: number;
-  epoch: number;
-  message: string;
-}
-
 interface Waiter<T> {
   resolve(value: T): void;
   reject(error: Error): void;
@@ -82,7 +74,7 @@ export class RouterKeeper {
         this.#onExit(`no thread: ${messageOf(error)}`);
         return;
       }
-      this.#control.on('message', (message: FromRouter | LinkDamaged) => this.#onMessage(message));
+      this.#control.on('message', (message: FromRouter) => this.#onMessage(message));
       let reason: string | undefined;
       this.#thread.on('error', (error) => {
         reason = messageOf(error);
@@ -122,7 +114,7 @@ export class RouterKeeper {
     return Promise.race([gone, late]);
   }
 
-  #onMessage(message: FromRouter | LinkDamaged): void {
+  #onMessage(message: FromRouter): void {
     switch (message.kind) {
       case 'listening':
         if (this.#phase === 'starting') this.#phase = 'running';
@@ -148,9 +140,7 @@ export class RouterKeeper {
 
   #readLastWords(): void {
     for (;;) {
-      const received: { message: FromRouter | LinkDamaged } | undefined = receiveMessageOnPort(
-        this.#control,
-      );
+      const received: { message: FromRouter } | undefined = receiveMessageOnPort(this.#control);
       if (received === undefined) return;
       this.#onMessage(received.message);
     }

@@ -1,7 +1,7 @@
 /**
  * The file system port over the operating system: the only file of the engine that imports node:fs.
- * All calls are synchronous, because their callers are threads that own what they touch. Usable from
- * any thread; a handle belongs to the thread that opened it.
+ * All calls are synchronous, because their callers are threads that own what they touch. Usable
+ * from any thread; a handle belongs to the thread that opened it.
  */
 import {
   closeSync,

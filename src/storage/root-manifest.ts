@@ -45,8 +45,9 @@ export interface RootOptions {
 }
 
 /**
- * The root of an existing data dir, checked against its folders, or of a new one, created. On return
- * ROOT and the shard folders are durable. A dir that is neither whole nor new is refused, untouched.
+ * The root of an existing data dir, checked against its folders, or of a new one, created. On
+ * return ROOT and the shard folders are durable. A dir that is neither whole nor new is refused,
+ * with nothing changed.
  */
 export function openOrCreateRoot(fs: FileSystem, dir: string, options: RootOptions): Root {
   const root = readRoot(fs, dir);
@@ -206,8 +207,8 @@ function refuseOrphans(fs: FileSystem, dir: string): void {
   if (orphan === undefined) return;
   throw new StormError(
     'FAILED_PRECONDITION',
-    `${dir} has no ${ROOT_FILE} file, but ${orphan} holds data: restore ${ROOT_FILE} from a backup, ` +
-      'or choose another data dir',
+    `${dir} has no ${ROOT_FILE} file, but ${orphan} holds data: restore ${ROOT_FILE} from a ` +
+      'backup, or choose another data dir',
   );
 }
 
@@ -215,8 +216,11 @@ function isEmpty(fs: FileSystem, path: string): boolean {
   return fs.stat(path)?.kind === 'directory' && fs.list(path).length === 0;
 }
 
-/** Makes a directory and its parents, each durable in the one above before the next is made. */
-function makeDurableDir(fs: FileSystem, dir: string): void {
+/**
+ * Makes a directory and its parents, each durable in the one above before the next is made. For the
+ * data dir itself, which must exist before it can be locked.
+ */
+export function makeDurableDir(fs: FileSystem, dir: string): void {
   const missing: string[] = [];
   let existing = dir;
   while (fs.stat(existing) === undefined) {

@@ -183,7 +183,7 @@ export class SimulatedFile {
     const { random } = plan;
     const newChance = random.pick([0.1, 0.5, 0.9]);
     for (const change of this.#changes) {
-      // Whole writes that live or die reach "the later one survives" far sooner than single sectors.
+      // Whole writes that live or die reach "the later one survives" sooner than single sectors.
       const fate = random.nextInt(4);
       if (fate === 0) continue;
       if (fate === 1 || change.kind === 'cut') applyWhole(this.#durable, change);
@@ -253,7 +253,7 @@ function place(pages: Pages, bytes: Uint8Array, position: number): number {
   return added;
 }
 
-/** Drops everything from `size` on, so that a later extension reads zeros; returns pages dropped. */
+/** Drops all from `size` on, so that a later extension reads zeros; returns pages dropped. */
 function cut(pages: Pages, size: number): number {
   const keep = Math.ceil(size / PAGE_BYTES);
   let dropped = 0;
@@ -268,7 +268,7 @@ function applyWhole(pages: Pages, change: Change): void {
   else place(pages, change.bytes, change.position);
 }
 
-/** Each sector of the write becomes new, old, zero, garbage, or new up to some byte and then old. */
+/** Each sector written becomes new, old, zero, garbage, or new up to some byte and then old. */
 function tear(
   pages: Pages,
   position: number,

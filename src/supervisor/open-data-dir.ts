@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.js';
 import type { Random } from '../base/random.js';
 import { type Config, shardCountFor } from '../config/config.js';
 import type { FileSystem } from '../storage/file-system.js';
-import { openOrCreateRoot, type Root, readRoot } from '../storage/root-manifest.js';
+import { makeDurableDir, openOrCreateRoot, type Root, readRoot } from '../storage/root-manifest.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { DataDirLock } from './data-dir-lock.js';
 import { planCluster } from './plan-cluster.js';
@@ -28,7 +28,7 @@ export interface DataDirEnv {
 /** Rejects with a StormError, the lock released, when the dir cannot be had or does not fit. */
 export async function openDataDir(config: Config, env: DataDirEnv): Promise<OpenedDataDir> {
   const dataDir = resolve(config.data.dir);
-  env.fs.makeDir(dataDir);
+  makeDurableDir(env.fs, dataDir);
   const lock = await DataDirLock.acquire(dataDir, env);
   try {
     return { ...openRoot(config, dataDir, env), releaseLock: () => lock.release() };

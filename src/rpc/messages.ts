@@ -47,6 +47,8 @@ const CODE_BYTES_MAX = 32;
 const FAILED_BYTES_MAX = 2 + 5 + (2 + CODE_BYTES_MAX) + 1 + 5 + (3 + FAILURE_TEXT_BYTES_MAX);
 const RETRY_AFTER_MS_MAX = 0xffff_ffff;
 
+/** The ring bytes of a WRITTEN frame, header included. */
+export const WRITTEN_REPLY_BYTES = frameBytes(WRITTEN_BYTES);
 /** The most ring bytes that a WRITTEN, MISSING or FAILED frame takes, header included. */
 export const REPLY_BYTES_MAX_SMALL = frameBytes(FAILED_BYTES_MAX);
 

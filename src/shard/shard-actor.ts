@@ -19,6 +19,7 @@ import {
   tryWriteMissing,
   tryWriteValue,
   tryWriteWritten,
+  WRITTEN_REPLY_BYTES,
 } from '../rpc/messages.js';
 import type { ShardStats } from '../rpc/shard-stats.js';
 import { LookupResult } from '../storage/lookup.js';
@@ -164,10 +165,12 @@ export class ShardActor {
   /** Stages what waits in one link's write lane; returns how many requests were refused. */
   #drainWrites(link: LinkState, index: number, group: CommitGroup): number {
     const { writeRequests, writeReplies } = link.end;
-    const owed = this.#unanswered(index);
-    let taken = 0;
+    let owed = this.#unanswered(index) * WRITTEN_REPLY_BYTES;
     let refused = 0;
-    while (writeReplies.hasRoomFor(owed + taken + 1, REPLY_BYTES_MAX_SMALL)) {
+    // Room for what is owed, and for a refusal of the next one.
+    while (
+      writeReplies.hasRoomFor(1 + Math.ceil(owed / REPLY_BYTES_MAX_SMALL), REPLY_BYTES_MAX_SMALL)
+    ) {
       if (!link.heldWrite && !writeRequests.tryRead()) break;
       link.heldWrite = false;
       const verdict = this.#stage(link, index, group);
@@ -175,7 +178,7 @@ export class ShardActor {
         link.heldWrite = true;
         break;
       }
-      if (verdict === 'staged') taken++;
+      if (verdict === 'staged') owed += WRITTEN_REPLY_BYTES;
       else refused++;
     }
     // Staged bytes were copied. A held request keeps its place, and with it those before it.

@@ -139,6 +139,24 @@ export class MemTable {
     return true;
   }
 
+  /** The newest version of the key that the entry at word offset `at` is a version of. */
+  newestOf(at: number): number {
+    const words = this.#words;
+    const keyStart = arenaKeyStart(words, at);
+    const slot = this.#findSlot(
+      words[at + WORD_HASH]!,
+      this.#bytes,
+      keyStart,
+      words[at + WORD_KEY_LENGTH]!,
+    );
+    return words[slot]!;
+  }
+
+  /** Byte offset of the first entry in the arena; entries follow each other without gaps. */
+  get firstEntryStart(): number {
+    return this.#layout.dataStart;
+  }
+
   /** The index slot (as a word offset) that holds the key, or the empty one where it belongs. */
   #findSlot(hash: number, key: Uint8Array, keyStart: number, keyLength: number): number {
     const words = this.#words;

@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import { systemCodeOf } from '../base/errors.js';
 import type { CommandIo } from './command.js';
 import { delCommand } from './del-command.js';
+import { demoCommand } from './demo-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { getCommand } from './get-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
@@ -47,8 +48,9 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       'stormkv serve --data-dir ./data',
       "stormkv put '{patient-17}/visit-1/q3' 4",
       "stormkv get '{patient-17}/visit-1/q3'",
+      'stormkv demo --patients 2000 --shards 4 --kills 5',
     ],
-    commands: [serveCommand, putCommand, getCommand, delCommand],
+    commands: [serveCommand, putCommand, getCommand, delCommand, demoCommand],
   };
   return runProgram(program, args, io);
 }

@@ -21,11 +21,11 @@ export class JsonSyntaxError extends Error {
 
 export interface JsonDocument {
   value: unknown;
-  /** Where the value at a path (`wal.sync`) stands. */
-  positions: Map<string, TextPosition>;
+  /** Where the value at a path (`wal.sync`, `list.0`) stands. */
+  positionOf(path: string): TextPosition | undefined;
 }
 
-const DEPTH_MAX = 32;
+const DEPTH_MAX = 64;
 const SPACE = /[ \t\r\n]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them within a string
@@ -39,7 +39,7 @@ export function parseJsonText(text: string): JsonDocument {
 
 class Parser {
   readonly #text: string;
-  readonly #positions = new Map<string, TextPosition>();
+  readonly #offsets = new Map<string, number>();
   #at = 0;
 
   constructor(text: string) {
@@ -51,13 +51,17 @@ class Parser {
     const value = this.#value('', 0);
     this.#skipSpace();
     if (this.#at < this.#text.length) throw this.#expected('the end of the text');
-    return { value, positions: this.#positions };
+    const positionOf = (path: string) => {
+      const offset = this.#offsets.get(path);
+      return offset === undefined ? undefined : this.#positionAt(offset);
+    };
+    return { value, positionOf };
   }
 
   #value(path: string, depth: number): unknown {
     this.#skipSpace();
     if (depth > DEPTH_MAX) throw this.#faultAt(this.#at, 'the nesting is too deep');
-    this.#positions.set(path, this.#positionAt(this.#at));
+    this.#offsets.set(path, this.#at);
     const first = this.#text[this.#at];
     if (first === '{') return this.#object(path, depth);
     if (first === '[') return this.#array(path, depth);

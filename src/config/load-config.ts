@@ -7,7 +7,7 @@ import { StormError } from '../base/errors.js';
 import type { Config, ConfigPath, PartialConfig } from './config.js';
 import { relationFaults } from './config-relations.js';
 import { didYouMean } from './did-you-mean.js';
-import { JsonSyntaxError, parseJsonText, type TextPosition } from './json-text.js';
+import { type JsonDocument, JsonSyntaxError, parseJsonText } from './json-text.js';
 import { expectationOf, isValid } from './option-schema.js';
 import { CONFIG_PATHS, envNameOf, OPTION_OF, type Option } from './option-table.js';
 
@@ -49,7 +49,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 /** The defaults with some options of a program's own. Throws ConfigError. */
 export function configWith(options: PartialConfig): Config {
   const loader = new Loader();
-  loader.addTree(options, { name: 'options', positions: undefined });
+  loader.addTree(options, { name: 'options', positionOf: () => undefined });
   return loader.finish().config;
 }
 
@@ -61,7 +61,7 @@ const ORCHESTRATOR_ENV = /^STORMKV_(?:SERVICE_|PORT(?:_|$))/;
 
 interface TreeSource {
   name: string;
-  positions: Map<string, TextPosition> | undefined;
+  positionOf: JsonDocument['positionOf'];
 }
 
 class Loader {
@@ -73,8 +73,8 @@ class Loader {
 
   addFile(name: string, text: string): void {
     try {
-      const { value, positions } = parseJsonText(text);
-      this.addTree(value, { name, positions });
+      const { value, positionOf } = parseJsonText(text);
+      this.addTree(value, { name, positionOf });
     } catch (error) {
       if (!(error instanceof JsonSyntaxError)) throw error;
       this.#faults.push(`${name} is not well-formed JSON: ${error.message}`);
@@ -188,8 +188,8 @@ function hintOf(meant: string | undefined): string {
 }
 
 /** ` (kv.config.json line 3, column 7)`; empty where the source has no text. */
-function placeOf({ name, positions }: TreeSource, path: string): string {
-  const position = positions?.get(path);
+function placeOf({ name, positionOf }: TreeSource, path: string): string {
+  const position = positionOf(path);
   return position === undefined
     ? ''
     : ` (${name} line ${position.line}, column ${position.column})`;

@@ -1,7 +1,8 @@
 /**
  * The one table of all options. Validation, defaults, names in the environment, command line flags,
  * the JSON Schema and the tables of docs/CONFIGURATION.md are made from it; a number stands nowhere
- * else. The types bind it to the Config interface: an option that lacks or does not fit is an error.
+ * else. The types bind it to the Config interface: an option that is missing or does not fit is a
+ * compile error.
  */
 import type { ConfigPath, ConfigValue } from './config.js';
 

@@ -1,4 +1,8 @@
-/** What the demo found, as text for people and as an object for programs. */
+/**
+ * What the demo found, as text for people and as an object for programs. The only importer of
+ * cli-table3.
+ */
+import Table from 'cli-table3';
 import type { ReadBack } from './read-back.js';
 import type { Recovery } from './server-session.js';
 
@@ -29,32 +33,67 @@ export function isIntact({ lost, wrong, found, acknowledged }: DemoReport): bool
 }
 
 export function formatReport(report: DemoReport): string {
-  const { kills, stormMs, readMs } = report;
-  const inMidStorm = kills.filter((kill) => kill.acknowledged < report.acknowledged).length;
-  const rows: [string, string][] = [
+  const rows = [
     ['questionnaire', `${report.title} (${report.questions} questions)`],
     ['patients', `${number(report.patients)}, on ${report.shards} shards, seed ${report.seed}`],
     ['submitted', number(report.submitted)],
-    ['acknowledged', `${number(report.acknowledged)}, ${rate(report.acknowledged, stormMs)}`],
+    [
+      'acknowledged',
+      `${number(report.acknowledged)}, ${rate(report.acknowledged, report.stormMs)}`,
+    ],
     ['retried', `${number(report.retries)} calls that failed or had no known outcome`],
-    ['found', `${number(report.found)}, ${rate(report.found, readMs)}`],
+    ['found', `${number(report.found)}, ${rate(report.found, report.readMs)}`],
     ['lost', number(report.lost)],
     ['wrong', number(report.wrong)],
-    ['kills', `${kills.length} × SIGKILL, ${inMidStorm} of them in mid-storm`],
   ];
-  kills.forEach(({ acknowledged, recovery }, i) => {
-    const { downMs, startedMs, recoveredRecords } = recovery;
-    rows.push([
-      `recovery ${i + 1}`,
-      `${number(downMs)} ms from the kill to ready (${number(startedMs)} ms in the server, ` +
-        `${number(recoveredRecords)} records), after ${number(acknowledged)} acknowledged`,
-    ]);
-  });
-  const lines = rows.map(([name, value]) => `${name.padEnd(14)} ${value}`);
-  for (const example of report.examples) lines.push(`  ${example}`);
-  lines.push('', verdict(report));
-  return `${lines.join('\n')}\n`;
+  const parts = [plainTable(rows)];
+  if (report.kills.length > 0) parts.push('', killTable(report));
+  if (report.examples.length > 0) parts.push('', ...report.examples);
+  parts.push('', verdict(report), '');
+  return parts.join('\n');
 }
+
+function killTable({ kills, acknowledged }: DemoReport): string {
+  const heads = ['SIGKILL', 'after acknowledged', 'ready again', 'in the server', 'recovered'];
+  const rows = kills.map((kill, i) => [
+    `${i + 1}${kill.acknowledged < acknowledged ? '' : ' (storm was over)'}`,
+    number(kill.acknowledged),
+    `${number(kill.recovery.downMs)} ms`,
+    `${number(kill.recovery.startedMs)} ms`,
+    `${number(kill.recovery.recoveredRecords)} records`,
+  ]);
+  return plainTable([heads, ...rows], ['left', 'right', 'right', 'right', 'right']);
+}
+
+/** Columns without lines or colours, good for terminals, files and mails alike. */
+function plainTable(rows: string[][], colAligns: Table.HorizontalAlignment[] = []): string {
+  const chars = Object.fromEntries(LINE_PARTS.map((part) => [part, '']));
+  const style = { 'padding-left': 0, 'padding-right': 0, head: [], border: [] };
+  const table = new Table({ chars: { ...chars, middle: '   ' }, style, colAligns });
+  table.push(...rows);
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+const LINE_PARTS = [
+  'top',
+  'top-mid',
+  'top-left',
+  'top-right',
+  'bottom',
+  'bottom-mid',
+  'bottom-left',
+  'bottom-right',
+  'left',
+  'left-mid',
+  'mid',
+  'mid-mid',
+  'right',
+  'right-mid',
+];
 
 function verdict(report: DemoReport): string {
   if (isIntact(report)) return 'Every acknowledged answer was found.';

@@ -1,7 +1,7 @@
 /** A real `stormkv serve` as a child process, to be killed like any process can be. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { StormError } from '../base/errors.js';
 import { parseReadyLine, type ReadyInfo } from '../cli/ready-line.js';
 
@@ -22,7 +22,7 @@ export interface ServerEnd {
   lastWords: string;
 }
 
-const SCRIPT = fileURLToPath(new URL('../cli/stormkv.js', import.meta.url));
+const SCRIPT = join(import.meta.dirname, '..', 'cli', 'stormkv.js');
 const LAST_LINES_MAX = 20;
 
 export class ServerProcess {

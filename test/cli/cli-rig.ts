@@ -1,7 +1,11 @@
 /** What tests of commands share: a captured world and a small store behind the real gRPC door. */
 import type { StormError } from '../../src/base/errors.js';
 import { systemClock } from '../../src/base/system-clock.js';
-import type { CommandIo } from '../../src/cli/command.js';
+import type { CommandIo, CommandSpec } from '../../src/cli/command.js';
+import { delCommand } from '../../src/cli/del-command.js';
+import { getCommand } from '../../src/cli/get-command.js';
+import { runProgram } from '../../src/cli/program.js';
+import { putCommand } from '../../src/cli/put-command.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import type { KvOperations } from '../../src/rpc/kv-operations.js';
 
@@ -64,4 +68,19 @@ export async function withStore(body: (rig: StoreRig) => Promise<void>): Promise
   } finally {
     server.close();
   }
+}
+
+const commands: CommandSpec[] = [putCommand, getCommand, delCommand];
+const INFO = { name: 'stormkv', summary: 'A store', version: '1.2.3', examples: [], commands };
+
+/** Runs a command line of put, get or del. */
+export async function callCommand(args: string[], changes: Partial<CommandIo> = {}) {
+  const io = capturedIo(changes);
+  const exit = await runProgram(INFO, args, io);
+  return { exit, out: io.outText(), bytes: io.outBytes(), said: io.said };
+}
+
+/** A test body with a store; `at` are the options that lead to it. */
+export function inStore(body: (rig: StoreRig, at: string[]) => Promise<void>): () => Promise<void> {
+  return () => withStore((rig) => body(rig, ['--target', rig.target]));
 }

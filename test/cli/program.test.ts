@@ -43,7 +43,7 @@ test('passes arguments and options to the command and gives back its exit code',
   assert.equal(short.calls, [{ args: ['-a'], options: { speedMax: '7' } }]);
 });
 
-test('prints help with examples and exit codes on stdout, for the program and each command', async () => {
+test('prints help with examples and exit codes on stdout, also for each command', async () => {
   for (const args of [['--help'], ['-h'], ['help']]) {
     const { exit, out, said } = await call(args);
     assert.is(exit, EXIT.ok);
@@ -66,7 +66,7 @@ test('prints the version on stdout', async () => {
   assert.is(out, '1.2.3\n');
 });
 
-test('a wrong command line runs nothing, says what is wrong on stderr and exits with 2', async () => {
+test('a wrong command line runs nothing, says why on stderr and exits with 2', async () => {
   const cases: [string[], RegExp][] = [
     [[], /Usage: tool/],
     [['cpoy', 'a'], /unknown command 'cpoy'[\s\S]*Did you mean copy\?/],

@@ -47,7 +47,7 @@ test('prefers flags over the environment over the file over defaults', () => {
   assert.is(origins['http.address'], 'default');
 });
 
-test('lists all faults of all sources, each with its place, what is expected and what was found', () => {
+test('lists all faults of all sources, each with place, expectation and finding', () => {
   const text = `{
   "$schema": "./kv.config.schema.json",
   "wal": { "sync": "allways", "sparesMax": 1.5 },
@@ -68,7 +68,8 @@ test('lists all faults of all sources, each with its place, what is expected and
         'found 1.5',
       'limits (my.json line 4, column 13) must be an object: found 7',
       'limitz (my.json line 5, column 13) is not an option: did you mean limits?',
-      'table.blokBytes (my.json line 6, column 27) is not an option: did you mean table.blockBytes?',
+      'table.blokBytes (my.json line 6, column 27) is not an option: ' +
+        'did you mean table.blockBytes?',
       'read.quite-different (my.json line 7, column 32) is not an option',
       'http.originsAllowed (my.json line 8, column 31) must be a list of origins without a path, ' +
         'like ["https://dash.example"]: found ["https://a.example/path"]',

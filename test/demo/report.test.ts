@@ -29,23 +29,29 @@ const REPORT: DemoReport = {
 test('says everything that was asked for', () => {
   assert.is(
     formatReport(REPORT),
-    `questionnaire  Diary (12 questions)
-patients       1,000, on 4 shards, seed 42
-submitted      10,500
-acknowledged   10,500, 3,500/s
-retried        321 calls that failed or had no known outcome
-found          10,500, 7,000/s
-lost           0
-wrong          0
-kills          2 × SIGKILL, 1 of them in mid-storm
-recovery 1     512 ms from the kill to ready (210 ms in the server, 4,021 records), \
-after 4,000 acknowledged
-recovery 2     1,500 ms from the kill to ready (300 ms in the server, 1 records), \
-after 10,500 acknowledged
+    `questionnaire   Diary (12 questions)
+patients        1,000, on 4 shards, seed 42
+submitted       10,500
+acknowledged    10,500, 3,500/s
+retried         321 calls that failed or had no known outcome
+found           10,500, 7,000/s
+lost            0
+wrong           0
+
+SIGKILL              after acknowledged   ready again   in the server       recovered
+1                                 4,000        512 ms          210 ms   4,021 records
+2 (storm was over)               10,500      1,500 ms          300 ms       1 records
 
 Every acknowledged answer was found.
 `,
   );
+});
+
+test('names what is lost or wrong, and has no table of kills where there was none', () => {
+  const examples = ['lost {patient-000001}/visit-1/q', 'wrong {patient-000002}/visit-1/q'];
+  const text = formatReport({ ...REPORT, found: 10_498, lost: 1, wrong: 1, kills: [], examples });
+  assert.not.match(text, 'SIGKILL');
+  assert.match(text, `wrong           1\n\n${examples.join('\n')}\n\nFAILED: `);
 });
 
 test('is intact only when everything acknowledged was found', () => {

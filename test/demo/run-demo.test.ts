@@ -47,7 +47,7 @@ test('an acknowledged answer that a crash takes makes it fail', async () => {
   assert.equal([result.lost, result.wrong, result.found], [1, 0, 999]);
   assert.not.ok(isIntact(result));
   const text = formatReport(result);
-  assert.match(text, /^ {2}lost \{patient-/m);
+  assert.match(text, /^lost \{patient-/m);
   assert.match(text, /^FAILED: of the acknowledged answers 1 are lost; 0 are wrong\.$/m);
 });
 

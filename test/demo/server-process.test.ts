@@ -9,7 +9,9 @@ const { test, run } = suite('ServerProcess');
 const READY =
   'stormkv 0.0.1 ready  grpc 127.0.0.1:1  http 127.0.0.1:2  shards 3  data x  ' +
   'recovered 4 records in 5 ms  pid 6';
-const SERVES = `console.log('hello'); console.log(${JSON.stringify(READY)}); setInterval(() => {}, 1e6);`;
+const SERVES = `console.log('hello');
+  console.log(${JSON.stringify(READY)});
+  setInterval(() => {}, 1e6);`;
 
 /** Starts a script in place of the server and ends it afterwards. */
 function started<T>(

@@ -1,35 +1,68 @@
 #!/usr/bin/env node
 // Runs every compiled test file in a process of its own, a few at a time, and sums up.
-// Usage: node scripts/run-tests.mjs [FILTER …]   (a filter is a part of the file's path)
+// Usage: node scripts/run-tests.mjs [--all] [FILTER …]
+//   --all   build first and check format and lint; each counts as one more test
+//   FILTER  a part of the path of a test file
 // Ends with the line "N passed, N failed"; exit 1 when a test failed or none was found.
-import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 
 const FILE_DEADLINE_MS = Number(process.env.TEST_FILE_DEADLINE_MS ?? 300_000);
 const root = resolve(import.meta.dirname ?? '.', '..');
 const testDir = join(root, process.env.TEST_DIST ?? 'dist', 'test');
-const filters = process.argv.slice(2);
-const files = readdirSync(testDir, { recursive: true })
-  .filter((name) => name.endsWith('.test.js'))
-  .map((name) => join(testDir, name))
-  .filter((path) => filters.length === 0 || filters.some((part) => path.includes(part)))
-  .sort((a, b) => (a < b ? -1 : 1));
+const { values: options, positionals: filters } = parseArgs({
+  options: { all: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
 
 let passed = 0;
 let failed = 0;
 let skipped = 0;
+if (options.all && !runStep('build', ['scripts/build.mjs'])) finish();
+// A finding of the linter does not keep the tests from running.
+if (options.all) runStep('format and lint', ['node_modules/@biomejs/biome/bin/biome', 'ci']);
+
+const files = findTests();
 const queue = [...files];
 const width = Math.max(1, Math.min(2, availableParallelism()));
 await Promise.all(Array.from({ length: width }, runNext));
 
 if (files.length === 0) {
-  console.error(`No test file under ${relative(root, testDir)} matches. Build first: npm run build`);
+  console.error(
+    `No test file under ${relative(root, testDir)} matches. Build first: npm run build`,
+  );
   failed = 1;
 }
-console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+finish();
+
+function finish() {
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  process.exit(failed > 0 || passed === 0 ? 1 : 0);
+}
+
+function runStep(name, args) {
+  const started = performance.now();
+  const child = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+  const isGood = child.status === 0;
+  if (isGood) passed++;
+  else failed++;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${isGood ? 'ok   ' : 'FAIL '} ${name}  ${seconds} s`);
+  if (!isGood) console.log(`${child.stdout}${child.stderr}${child.error ?? ''}`);
+  return isGood;
+}
+
+function findTests() {
+  if (!existsSync(testDir)) return [];
+  return readdirSync(testDir, { recursive: true })
+    .filter((name) => name.endsWith('.test.js'))
+    .filter((name) => filters.length === 0 || filters.some((part) => name.includes(part)))
+    .map((name) => join(testDir, name))
+    .sort((a, b) => (a < b ? -1 : 1));
+}
 
 async function runNext() {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file);

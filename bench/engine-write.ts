@@ -1,0 +1,201 @@
+/**
+ * Durable writes, in process: one engine against LevelDB and LMDB. All get the same batches of
+ * random keys, the same number of batches outstanding, and acknowledge only what is synced.
+ *
+ *   node dist/bench/engine-write.js [--entries 20000000] [--rounds 3] [--only stormkv,lmdb]
+ *
+ * The engine lives on the main thread of its process, flushes and merges on pool threads. CPU is
+ * that of the whole process. Making the keys (about 0.03 µs each) is inside every figure.
+ */
+import { fileURLToPath } from 'node:url';
+import type { Engine } from '../src/shard/engine.js';
+import {
+  eventLoopTurn,
+  newPool,
+  openEngine,
+  PoolJobs,
+  percentile,
+  settle,
+  shippedOptions,
+  TimedDisk,
+  TouchedArenas,
+} from './support/bench-engine.js';
+import { LevelBatches, openLevel } from './support/peer-classic-level.js';
+import { LmdbStore } from './support/peer-lmdb.js';
+import { type Figures, rounded, runBench } from './support/rounds.js';
+import { drive, StormWatch } from './support/storm.js';
+import { BatchTemplate, ENTRY_BYTES, KeyStream } from './support/storm-keys.js';
+
+const SEED = 1;
+/** As long as a shard's thread keeps its event loop waiting at most. */
+const YIELD_MS = 5;
+const WARM_UP_ENTRIES = 400_000;
+const LEVEL_BUFFER_BYTES = 64 * 1024 * 1024;
+
+interface Settings {
+  entries: number;
+  batch: number;
+  outstanding: number;
+}
+
+/** Writes until `entries` are acknowledged; every turn takes what is outstanding as one group. */
+async function storm(
+  engine: Engine,
+  { entries, batch, outstanding }: Settings,
+  watch: StormWatch,
+): Promise<number> {
+  const template = new BatchTemplate(batch);
+  const keys = new KeyStream(SEED);
+  let groups = 0;
+  let yieldAt = performance.now() + YIELD_MS;
+  let isFilled = false;
+  while (watch.acknowledged < entries) {
+    const group = engine.openGroup();
+    if (group === undefined) throw new Error(`Poisoned: ${engine.poison}`);
+    let held = false;
+    for (let i = 0; i < outstanding && !held; i++) {
+      if (!isFilled) template.fill(keys);
+      isFilled = true;
+      group.stage(0, i, template.run, 0, template.run.length);
+      const { kind } = engine.admitStaged(group);
+      held = kind !== 'accept';
+      isFilled = held;
+      if (held) group.unstage();
+      if (kind === 'refuse' || kind === 'too-large') throw new Error(`The engine answers ${kind}`);
+    }
+    if (group.count > 0) {
+      engine.commit(group);
+      groups++;
+      for (let done = engine.nextSettled(); done !== undefined; done = engine.nextSettled()) {
+        watch.acknowledge(done.count);
+        engine.recycle(done);
+      }
+    } else {
+      engine.recycle(group);
+    }
+    engine.maintain();
+    if (!held && performance.now() < yieldAt) continue;
+    await eventLoopTurn();
+    yieldAt = performance.now() + YIELD_MS;
+  }
+  return groups;
+}
+
+async function stormkv(raw: Record<string, number>, dir: string): Promise<Figures> {
+  const settings = raw as unknown as Settings;
+  const pool = newPool();
+  const { engine: options, arenaCount } = shippedOptions(`${dir}/shard`);
+  const arenas = new TouchedArenas(arenaCount, options.arenaBytes);
+  await warmUp(settings, dir, new PoolJobs(pool), arenas);
+  const disk = new TimedDisk();
+  let watch = new StormWatch();
+  const firstAt: Record<string, { entries: number; rate: number }> = {};
+  const jobs = new PoolJobs(pool, ({ kind }) => {
+    firstAt[kind] ??= {
+      entries: watch.acknowledged,
+      rate: rounded(watch.acknowledged / watch.costs.seconds),
+    };
+  });
+  const engine = openEngine(options, jobs, arenas, disk.fs);
+  await settle(engine, jobs);
+  disk.syncMs.length = 0;
+  disk.writtenBytes = 0;
+  watch = new StormWatch();
+  const groups = await storm(engine, settings, watch);
+  const figures = watch.figures();
+  const before = engine.figures();
+  await settle(engine, jobs);
+  const after = engine.figures();
+  const settled = watch.costs;
+  const userBytes = watch.acknowledged * ENTRY_BYTES;
+  const tableBytes = after.flushBytesTotal + after.mergeWrittenBytesTotal;
+  engine.close();
+  await pool.close();
+  return {
+    ...figures,
+    entriesPerSecondBeforeFirstFlush: firstAt['flush']?.rate ?? figures['entriesPerSecond'] ?? 0,
+    entriesPerSecondBeforeFirstMerge: firstAt['merge']?.rate ?? figures['entriesPerSecond'] ?? 0,
+    entriesAtFirstFlush: firstAt['flush']?.entries ?? watch.acknowledged,
+    entriesAtFirstMerge: firstAt['merge']?.entries ?? watch.acknowledged,
+    cpuMicrosPerEntrySettled: rounded((settled.cpuSeconds * 1e6) / watch.acknowledged),
+    diskWriteAmplificationSettled: rounded((settled.diskBytes ?? 0) / userBytes),
+    writeAmplificationSettled: rounded((disk.writtenBytes + tableBytes) / userBytes),
+    writtenMiB: rounded((disk.writtenBytes + tableBytes) / 2 ** 20),
+    secondsUntilSettled: rounded(settled.seconds),
+    entriesPerGroup: rounded(watch.acknowledged / groups),
+    syncMsP50: rounded(percentile(disk.syncMs, 0.5)),
+    syncMsP99: rounded(percentile(disk.syncMs, 0.99)),
+    flushes: after.flushesTotal,
+    mergesInside: before.mergesTotal,
+    merges: after.mergesTotal,
+    flushMsMedian: rounded(percentile(jobs.durationsMs.flush, 0.5)),
+    mergeMsTotal: rounded(jobs.durationsMs.merge.reduce((sum, ms) => sum + ms, 0)),
+    mergedMiB: rounded(after.mergeReadBytesTotal / 2 ** 20),
+    tables: after.tables,
+    tableBytesPerEntry: rounded(after.tableBytes / watch.acknowledged),
+  };
+}
+
+/** A server warms itself before it serves; and nobody asks what the first half second costs. */
+async function warmUp(
+  settings: Settings,
+  dir: string,
+  jobs: PoolJobs,
+  arenas: TouchedArenas,
+): Promise<void> {
+  const { engine: options } = shippedOptions(`${dir}/warm-up`);
+  const engine = openEngine(options, jobs, arenas);
+  await storm(engine, { ...settings, entries: WARM_UP_ENTRIES }, new StormWatch());
+  await settle(engine, jobs);
+  engine.close();
+}
+
+async function level(
+  { entries = 0, batch = 0, outstanding = 0 }: Record<string, number>,
+  dir: string,
+  writeBufferSize?: number,
+): Promise<Figures> {
+  const db = await openLevel(dir, writeBufferSize === undefined ? {} : { writeBufferSize });
+  const batches = new LevelBatches(outstanding, batch, SEED);
+  const watch = new StormWatch();
+  await drive(
+    Math.ceil(entries / batch),
+    outstanding,
+    (lane) => batches.write(db, lane, true),
+    () => watch.acknowledge(batch),
+  );
+  const figures = watch.figures();
+  await db.close();
+  return figures;
+}
+
+async function lmdb(
+  { entries = 0, batch = 0, outstanding = 0 }: Record<string, number>,
+  dir: string,
+): Promise<Figures> {
+  const store = new LmdbStore(dir, batch, SEED);
+  const watch = new StormWatch();
+  await drive(
+    Math.ceil(entries / batch),
+    outstanding,
+    () => store.write(),
+    () => watch.acknowledge(batch),
+  );
+  const figures = watch.figures();
+  await store.close();
+  return figures;
+}
+
+await runBench(
+  {
+    name: 'engine-write',
+    settings: { entries: 2_000_000, batch: 512, outstanding: 4 },
+    contenders: {
+      stormkv,
+      'classic-level': (settings, dir) => level(settings, dir),
+      'classic-level-64MiB-buffer': (settings, dir) => level(settings, dir, LEVEL_BUFFER_BYTES),
+      lmdb,
+    },
+  },
+  fileURLToPath(import.meta.url),
+);

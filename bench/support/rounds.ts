@@ -1,0 +1,125 @@
+/**
+ * Rounds of a bench: every contender runs in a process of its own, one after the other, round after
+ * round, so that what disturbs the machine disturbs all of them alike. A contender prints its
+ * figures as one line of JSON, the last one of its output.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeMachine } from './machine.js';
+
+export type Figures = Record<string, number | string>;
+
+export interface Bench {
+  name: string;
+  /** Numbers that flags may change: `--entries 2000000`. */
+  settings: Record<string, number>;
+  /** Each is given a fresh folder on the disk, removed afterwards. */
+  contenders: Record<string, (settings: Record<string, number>, dir: string) => Promise<Figures>>;
+}
+
+/** Median, then the range, as text: a figure without its range says too much. */
+type Summary = string;
+
+const ROUNDS = 3;
+
+/** The main program of a bench. `file` is its own path, for starting it again as a contender. */
+export async function runBench(bench: Bench, file: string): Promise<void> {
+  const values: Record<string, string | undefined> = parseArgs({
+    options: optionsOf(bench),
+  }).values;
+  const settings = { ...bench.settings };
+  for (const name of Object.keys(settings)) {
+    if (values[name] !== undefined) settings[name] = Number(values[name]);
+  }
+  const parentDir = values['dir'] ?? process.cwd();
+  const contender = values['contender'];
+  if (contender !== undefined) {
+    await beContender(bench, contender, settings, parentDir);
+    return;
+  }
+  const chosen = values['only']?.split(',');
+  const names = Object.keys(bench.contenders).filter((name) => chosen?.includes(name) ?? true);
+  const rounds = Number(values['rounds'] ?? ROUNDS);
+  const machine = describeMachine();
+  const results = new Map<string, Figures[]>(names.map((name) => [name, []]));
+  for (let round = 1; round <= rounds; round++) {
+    for (const name of names) {
+      process.stderr.write(`${bench.name}: round ${round} of ${rounds}, ${name}\n`);
+      results.get(name)?.push(await runContender(file, name, settings, parentDir));
+    }
+  }
+  const contenders = Object.fromEntries(
+    [...results].map(([name, figures]) => [name, summarize(figures)]),
+  );
+  console.log(
+    JSON.stringify({ bench: bench.name, machine, settings, rounds, contenders }, null, 2),
+  );
+}
+
+/** `dir`: where the stores lie. Not the system's temporary folder, which may be memory. */
+function optionsOf(bench: Bench): Record<string, { type: 'string' }> {
+  const names = ['rounds', 'only', 'contender', 'dir', ...Object.keys(bench.settings)];
+  return Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
+}
+
+async function beContender(
+  bench: Bench,
+  name: string,
+  settings: Record<string, number>,
+  parentDir: string,
+): Promise<void> {
+  const run = bench.contenders[name];
+  if (run === undefined) throw new Error(`No contender is called ${name}`);
+  const dir = mkdtempSync(join(parentDir, '.bench-'));
+  try {
+    const figures = await run(settings, dir);
+    process.stdout.write(`${JSON.stringify(figures)}\n`);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function runContender(
+  file: string,
+  name: string,
+  settings: Record<string, number>,
+  dir: string,
+): Promise<Figures> {
+  const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
+  const args = [...process.execArgv, file, '--contender', name, '--dir', dir, ...flags];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      const last = output.trim().split('\n').at(-1) ?? '';
+      if (code === 0 && last !== '') resolve(JSON.parse(last) as Figures);
+      else reject(new Error(`${name} ended with ${signal ?? code}:\n${output}`));
+    });
+  });
+}
+
+function summarize(rounds: Figures[]): Record<string, Summary> {
+  const summary: Record<string, Summary> = {};
+  for (const key of Object.keys(rounds[0] ?? {})) {
+    const values = rounds.map((figures) => figures[key]);
+    const numbers = values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
+    if (numbers.length === 0) {
+      summary[key] = String(values[0]);
+      continue;
+    }
+    const median = numbers[Math.floor(numbers.length / 2)];
+    summary[key] = `${median} (${numbers[0]} – ${numbers.at(-1)})`;
+  }
+  return summary;
+}
+
+/** Three digits are as many as a shared machine deserves. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}

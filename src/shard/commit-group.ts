@@ -36,6 +36,8 @@ export class CommitGroup implements GroupFrame {
   #places = new Int32Array(ENTRIES_AT_FIRST * INTS_PER_ENTRY);
   #ttlMs = new Float64Array(ENTRIES_AT_FIRST);
   readonly #reader = new RunReader();
+  /** Newest entry of each key, made when first asked for. */
+  #byKey: Map<string, number> | undefined;
   /** Run bytes of the request staged last. */
   #lastLength = 0;
   readonly #payloadMax: number;
@@ -53,6 +55,7 @@ export class CommitGroup implements GroupFrame {
     this.count = 0;
     this.arenaBound = 0;
     this.requests.length = 0;
+    this.#byKey = undefined;
   }
 
   /** Whether a run of `length` bytes still fits the frame. */
@@ -69,6 +72,9 @@ export class CommitGroup implements GroupFrame {
       PAYLOAD_START + this.payloadLength,
     );
     this.#lastLength = length;
+    for (let i = this.count; this.#byKey !== undefined && i < this.count + count; i++) {
+      this.#byKey.set(this.#keyText(i), i);
+    }
     this.requests.push({ link, callId, firstIndex: this.count, count });
     this.payloadLength += length - RUN_HEADER_BYTES;
     this.count += count;
@@ -81,7 +87,27 @@ export class CommitGroup implements GroupFrame {
     assert(request !== undefined, 'a request was staged');
     this.payloadLength -= this.#lastLength - RUN_HEADER_BYTES;
     this.count -= request.count;
+    this.#byKey = undefined;
     this.arenaBound -= MemTable.boundFor(this.#lastLength, request.count);
+  }
+
+  /** Index of the newest staged entry with this key, or −1. */
+  find(key: Uint8Array, keyStart: number, keyLength: number): number {
+    if (this.#byKey === undefined) {
+      // Only conditional writes ask: everything else does without the map.
+      this.#byKey = new Map();
+      for (let i = 0; i < this.count; i++) this.#byKey.set(this.#keyText(i), i);
+    }
+    return this.#byKey.get(latin1(key, keyStart, keyLength)) ?? -1;
+  }
+
+  isDelete(index: number): boolean {
+    return this.#places[index * INTS_PER_ENTRY + 3] === DELETED;
+  }
+
+  #keyText(index: number): string {
+    const at = index * INTS_PER_ENTRY;
+    return latin1(this.bytes, this.#places[at]!, this.#places[at + 1]!);
   }
 
   /** Puts the entries into the MemTable, in order. */
@@ -133,4 +159,9 @@ export class CommitGroup implements GroupFrame {
     ttlMs.set(this.#ttlMs);
     this.#ttlMs = ttlMs;
   }
+}
+
+/** The bytes as a string with one character each: a map key that any bytes can be. */
+function latin1(bytes: Uint8Array, start: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
 }

@@ -19,19 +19,25 @@ import { messageOf } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
 import { DISTRUST_FILE } from '../storage/file-names.js';
-import type { LookupResult } from '../storage/lookup.js';
+import { LookupResult } from '../storage/lookup.js';
+import { MergeCursor } from '../storage/merge-cursor.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import { CommitGroup } from './commit-group.js';
 import type { EngineEnv } from './engine-env.js';
 import { Housekeeper } from './housekeeper.js';
 import type { MemTable } from './mem-table.js';
 import { MemTableStack } from './mem-table-stack.js';
+import { type PageEnd, type PageSink, type ScanRange, scanForward } from './range-scan.js';
 import { recoverShard } from './recovery.js';
+import { type Snapshot, Snapshots } from './snapshots.js';
 import { decidePressure, type Pressure } from './write-pressure.js';
 
 /** Groups that may be on their way to the disk at once, each with a buffer of its own. */
 const GROUPS_IN_FLIGHT_MAX = 2;
 const IDLE_MS = 1000;
+const SNAPSHOTS_PER_LIFE = 2 ** 24;
+/** A scan that is read keeps its snapshot alive; one that was left is forgotten soon. */
+const SNAPSHOT_LIMITS = { countMax: 1024, idleMsMax: 30_000, ageMsMax: 300_000 };
 const NEWEST = Number.MAX_SAFE_INTEGER;
 
 export interface RecoveryReport {
@@ -50,6 +56,10 @@ export class Engine {
   readonly #freeGroups: CommitGroup[] = [];
   /** Committed, oldest first, waiting for durability. */
   readonly #pending: CommitGroup[] = [];
+  readonly #snapshots: Snapshots;
+  readonly #versionLookup = new LookupResult();
+  /** The last sequence number that reads can see. */
+  #applied: number;
   #poison: string | undefined;
   #syncDueMs = 0;
   #lastAppendMs = 0;
@@ -62,7 +72,11 @@ export class Engine {
     const { wal, memTables, lastSequence, recoveredRecords, tornTail } = recovered;
     this.#wal = wal;
     this.#stack = new MemTableStack(env.arenas, memTables);
-    this.#keeper = new Housekeeper(env, options, recovered, this.#stack);
+    this.#applied = lastSequence;
+    const firstSnapshotId = recovered.manifest.state.ownerEpoch * SNAPSHOTS_PER_LIFE + 1;
+    this.#snapshots = new Snapshots(SNAPSHOT_LIMITS, firstSnapshotId);
+    const sequences = (): number[] => this.#snapshots.sequences();
+    this.#keeper = new Housekeeper(env, options, recovered, this.#stack, sequences);
     if (distrust || recovered.distrust) this.#keeper.flushEverything();
     this.report = { records: recoveredRecords, lastSequence, tornTail };
     const payloadMax = options.walGroupBytesMax + options.batchBytesMax;
@@ -134,6 +148,7 @@ export class Engine {
     if (group.firstSequence + group.count - 1 > this.#durableThrough) return undefined;
     this.#pending.shift();
     group.applyTo(this.#stack.active);
+    this.#applied = group.firstSequence + group.count - 1;
     return group;
   }
 
@@ -157,6 +172,59 @@ export class Engine {
       this.#keeper.version.get(key.subarray(keyStart, keyStart + keyLength), NEWEST, into);
     if (!found || into.kind === KIND_DELETE) return false;
     return into.expiresAtMs === 0 || into.expiresAtMs > this.#env.clock.wallMs();
+  }
+
+  /**
+   * The present version of a key, as far as the writes that are staged or on their way are counted
+   * in: 0 when it has no value. `provisional`: it rests on a write that is not yet durable and must
+   * not be shown to anyone.
+   */
+  versionOf(
+    group: CommitGroup,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+  ): { version: number; provisional: boolean } {
+    let first = this.#wal.appendedThrough + 1;
+    const unsettled = [group, ...this.#pending.slice().reverse()];
+    for (const [i, holder] of unsettled.entries()) {
+      if (i > 0) first = holder.firstSequence;
+      const index = holder.find(key, keyStart, keyLength);
+      if (index < 0) continue;
+      return { version: holder.isDelete(index) ? 0 : first + index, provisional: true };
+    }
+    const found = this.#versionLookup;
+    const version = this.get(key, keyStart, keyLength, found) ? found.sequence : 0;
+    return { version, provisional: false };
+  }
+
+  /**
+   * Opens a snapshot of everything that is visible now. It ends by `closeSnapshot`, by lying idle,
+   * or by age.
+   */
+  openSnapshot(): Snapshot {
+    return this.#snapshots.open(this.#applied, this.#env.clock.monotonicMs());
+  }
+
+  /** The snapshot of that id if it is still open. */
+  useSnapshot(id: number): Snapshot | undefined {
+    return this.#snapshots.use(id, this.#env.clock.monotonicMs());
+  }
+
+  closeSnapshot(id: number): void {
+    this.#snapshots.close(id);
+  }
+
+  /** Does a part of what a scan needs first; true when `scan` may be called. */
+  prepareScan(): boolean {
+    return this.#stack.prepareOrder();
+  }
+
+  /** Fills a page with what the snapshot sees of [from, to), ascending. */
+  scan(bounds: Pick<ScanRange, 'from' | 'to'>, snapshot: Snapshot, sink: PageSink): PageEnd {
+    const source = new MergeCursor([...this.#stack.cursors(), ...this.#keeper.version.cursors()]);
+    const nowMs = this.#env.clock.wallMs();
+    return scanForward(source, { ...bounds, snapshot: snapshot.sequence, nowMs }, sink);
   }
 
   /**

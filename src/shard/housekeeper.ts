@@ -58,6 +58,7 @@ export class Housekeeper {
   readonly #manifest: ManifestLog;
   readonly #opener: TableOpener;
   readonly #stack: MemTableStack;
+  readonly #snapshots: () => number[];
   readonly #busy = new Set<Task>();
   readonly #failures = new Map<Task, { message: string; pauseMs: number; retryAtMs: number }>();
   /** Edits that are not yet on disk, in order; the first one is tried until it is. */
@@ -68,7 +69,14 @@ export class Housekeeper {
   #released = false;
   #closed = false;
 
-  constructor(env: EngineEnv, options: EngineOptions, recovered: Recovered, stack: MemTableStack) {
+  /** `snapshots`: the sequence numbers of the snapshots open at the moment, ascending. */
+  constructor(
+    env: EngineEnv,
+    options: EngineOptions,
+    recovered: Recovered,
+    stack: MemTableStack,
+    snapshots: () => number[],
+  ) {
     this.#env = env;
     this.#options = options;
     this.#wal = recovered.wal;
@@ -78,6 +86,7 @@ export class Housekeeper {
     this.#nextNumber = recovered.firstNumber;
     this.#leaseEnd = recovered.leaseEnd;
     this.#stack = stack;
+    this.#snapshots = snapshots;
     this.#replayed = 0;
   }
 
@@ -152,7 +161,8 @@ export class Housekeeper {
     const { dir, table } = this.#options;
     const { arena, maxSequence } = memTable;
     const { outputs, run } = numbers;
-    const job: Job = { kind: 'flush', dir, arena, snapshots: [], outputs, table };
+    const snapshots = this.#snapshots();
+    const job: Job = { kind: 'flush', dir, arena, snapshots, outputs, table };
     this.#submit('flush', job, (output) => this.#finishFlush(output, run, maxSequence));
   }
 
@@ -188,7 +198,7 @@ export class Housekeeper {
       dir,
       runs: inputs.map(({ tables }) => tables.map(({ meta }) => meta)),
       bottom: pick.from + pick.count === runs.length,
-      snapshots: [],
+      snapshots: this.#snapshots(),
       nowMs: this.#env.clock.wallMs(),
       outputs: numbers.outputs,
       table,

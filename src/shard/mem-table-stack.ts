@@ -3,15 +3,18 @@
  * a while, when the pool has no arena: then nothing can be written, and reads go on.
  */
 import { assert } from '../base/assert.js';
+import type { EntryCursor } from '../storage/entry-cursor.js';
 import type { LookupResult } from '../storage/lookup.js';
 import type { ArenaPort } from './engine-env.js';
 import { MemTable } from './mem-table.js';
+import { MemTableOrder } from './mem-table-order.js';
 
 export class MemTableStack {
   readonly #arenas: ArenaPort;
   /** Oldest first. */
   readonly #frozen: MemTable[];
   #active: MemTable | undefined;
+  readonly #orders = new WeakMap<MemTable, MemTableOrder>();
 
   /** `recovered`: what the replay filled, oldest first; the last one goes on as the active one. */
   constructor(arenas: ArenaPort, recovered: MemTable[]) {
@@ -76,6 +79,34 @@ export class MemTableStack {
       if (this.#frozen[i]?.get(key, keyStart, keyLength, snapshot, into) === true) return true;
     }
     return false;
+  }
+
+  /**
+   * Sorts one more chunk of keys where one is waiting; true when `cursors` has only short tails left
+   * to sort.
+   */
+  prepareOrder(): boolean {
+    return this.#all().every((table) => this.#orderOf(table).step());
+  }
+
+  /** Cursors that together show every entry, newest MemTable first; good until the next write. */
+  cursors(): EntryCursor[] {
+    return this.#all().flatMap((table) => this.#orderOf(table).cursors());
+  }
+
+  /** Newest first. */
+  #all(): MemTable[] {
+    const frozen = [...this.#frozen].reverse();
+    return this.#active === undefined ? frozen : [this.#active, ...frozen];
+  }
+
+  #orderOf(table: MemTable): MemTableOrder {
+    let order = this.#orders.get(table);
+    if (order === undefined) {
+      order = new MemTableOrder(table);
+      this.#orders.set(table, order);
+    }
+    return order;
   }
 
   #takeActive(): void {

@@ -2,11 +2,15 @@
  * The tables of a shard at one moment, each with its open reader. Immutable: a manifest edit makes a
  * new version that shares the readers of the tables that stayed. Belongs to the shard's thread.
  */
+import { assert } from '../base/assert.js';
+import type { TableMeta } from '../base/table-meta.js';
+import type { EntryCursor } from '../storage/entry-cursor.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { compareBytes } from '../storage/key-bytes.js';
 import type { LookupResult } from '../storage/lookup.js';
 import type { PlacedTable } from '../storage/manifest-format.js';
 import type { ManifestState } from '../storage/manifest-state.js';
+import { RunCursor } from '../storage/run-cursor.js';
 import { TableReader, type TableReaderOptions } from '../storage/table-reader.js';
 
 export interface OpenTable {
@@ -77,6 +81,22 @@ export class Version {
       if (table?.reader.get(key, snapshot, into) === true) return true;
     }
     return false;
+  }
+
+  /** A cursor over each run, newest first; good while the version is the present one. */
+  cursors(): EntryCursor[] {
+    return this.runs.map(({ tables }) => {
+      const readers = new Map(tables.map(({ meta, reader }) => [meta.number, reader]));
+      const open = (meta: TableMeta): EntryCursor => {
+        const reader = readers.get(meta.number);
+        assert(reader !== undefined, 'a run consists of open tables');
+        return reader.cursor();
+      };
+      return new RunCursor(
+        tables.map(({ meta }) => meta),
+        { open, close: () => {} },
+      );
+    });
   }
 
   close(): void {

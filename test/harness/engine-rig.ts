@@ -15,6 +15,8 @@ import type { EngineOptions } from '../../src/rpc/control.js';
 import type { Job, JobResult } from '../../src/rpc/jobs.js';
 import { Engine } from '../../src/shard/engine.js';
 import type { ArenaPort, EngineEnv, JobPort } from '../../src/shard/engine-env.js';
+import type { Snapshot } from '../../src/shard/snapshots.js';
+import type { EntryCursor } from '../../src/storage/entry-cursor.js';
 import type { FileSystem } from '../../src/storage/file-system.js';
 import { LookupResult } from '../../src/storage/lookup.js';
 import { ManualClock } from './manual-clock.js';
@@ -167,6 +169,26 @@ export class EngineRig {
     return Buffer.from(valueBytes.subarray(valueStart, valueStart + valueLength)).toString();
   }
 
+  /** Everything that the snapshot sees in [from, to), in pages of `pageMax` entries. */
+  scan(snapshot: Snapshot, from?: string, to?: string, pageMax = 7): [string, string][] {
+    const found: [string, string][] = [];
+    const bound = (key: string | undefined) => (key === undefined ? undefined : Buffer.from(key));
+    let start: Uint8Array | undefined = bound(from);
+    while (!this.engine.prepareScan());
+    for (;;) {
+      let left = pageMax;
+      const end = this.engine.scan({ from: start, to: bound(to) }, snapshot, {
+        add(entry) {
+          if (left-- === 0) return false;
+          found.push([textOf(entry, 'key'), textOf(entry, 'value')]);
+          return true;
+        },
+      });
+      if (end.kind === 'done') return found;
+      start = end.from;
+    }
+  }
+
   /** Lets housekeeping and its jobs run until nothing is left to do. */
   settle(): void {
     for (let i = 0; i < 1000; i++) {
@@ -176,6 +198,13 @@ export class EngineRig {
     }
     throw new Error('Housekeeping does not come to rest');
   }
+}
+
+function textOf(entry: EntryCursor, part: 'key' | 'value'): string {
+  const start = part === 'key' ? entry.keyStart : entry.valueStart;
+  const length = part === 'key' ? entry.keyLength : entry.valueLength;
+  const bytes = part === 'key' ? entry.keyBytes : entry.valueBytes;
+  return Buffer.from(bytes.subarray(start, start + length)).toString();
 }
 
 export function encodeRun(batch: Change[]): Uint8Array {

@@ -5,9 +5,9 @@
 import { fileURLToPath } from 'node:url';
 import { Client, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { parseAddress } from '../base/address.js';
 import { assert } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
-import { parseAddress } from '../rpc/address.js';
 import { errorOfStatus } from '../rpc/status-map.js';
 
 interface SetRequest {

@@ -1,6 +1,7 @@
 /** What options owe each other. Checked once every option by itself is what it may be. */
+
+import { parseAddress } from '../base/address.js';
 import { ENTRY_OVERHEAD_BYTES_MAX, RUN_HEADER_BYTES } from '../base/entry-run.js';
-import { parseAddress } from '../rpc/address.js';
 import type { Config, ConfigPath } from './config.js';
 import { KIB } from './option-table.js';
 

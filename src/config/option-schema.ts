@@ -3,7 +3,7 @@
  * scripts/make-schema.mjs writes the JSON Schema). The only importer of valibot.
  */
 import * as v from 'valibot';
-import { parseAddress } from '../rpc/address.js';
+import { parseAddress } from '../base/address.js';
 import { CONFIG_PATHS, OPTION_OF, type Option } from './option-table.js';
 
 const TEXT_MAX = 4096;

@@ -1,7 +1,7 @@
 /** PUT and GET /kv/<key> over a few kept-open connections. */
 import { Agent, type IncomingMessage, request } from 'node:http';
+import { parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
-import { parseAddress } from '../rpc/address.js';
 import type { Door } from './door.js';
 
 export interface HttpDoor extends Door {

@@ -15,8 +15,8 @@ import {
   type FastifyRequest,
   fastify,
 } from 'fastify';
+import { formatAddress, parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
-import { formatAddress, parseAddress } from '../rpc/address.js';
 import type { KvOperations } from '../rpc/kv-operations.js';
 import { type HostRules, refusalOf } from './http-guard.js';
 import { errorBody, errorHeaders, HEADER_OUTCOME, HTTP_STATUS_OF } from './http-status.js';

@@ -21,9 +21,9 @@ import {
   type StatusObject,
   type sendUnaryData,
 } from '@grpc/grpc-js';
+import { formatAddress, type HostPort, parseAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
-import { formatAddress, type HostPort, parseAddress } from './address.js';
 import { decodeKvRequest, encodeGetResponse } from './kv-codec.js';
 import type { KvOperations } from './kv-operations.js';
 import { errorMetadata, GRPC_STATUS_OF } from './status-map.js';

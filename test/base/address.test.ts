@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { formatAddress, parseAddress } from '../../src/rpc/address.js';
+import { formatAddress, parseAddress } from '../../src/base/address.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('address');

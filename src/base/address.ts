@@ -1,5 +1,5 @@
 /** `HOST:PORT` as text: `127.0.0.1:8080`, `localhost:0`, `[::1]:8081`. */
-import { StormError } from '../base/errors.js';
+import { StormError } from './errors.js';
 
 export interface HostPort {
   /** Without brackets. */

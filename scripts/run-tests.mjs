@@ -23,7 +23,8 @@ let failed = 0;
 let skipped = 0;
 if (options.all && !runStep('build', ['scripts/build.mjs'])) finish();
 // A finding of the linter does not keep the tests from running.
-if (options.all) runStep('format and lint', ['node_modules/@biomejs/biome/bin/biome', 'ci']);
+if (options.all)
+  runStep('format and lint', ['node_modules/@biomejs/biome/bin/biome', 'ci', '--colors=off']);
 
 const files = findTests();
 const queue = [...files];

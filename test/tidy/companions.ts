@@ -1,0 +1,53 @@
+/** Every source with logic has a test of its own; every test runs, and runs whole. */
+import { hasLogic } from './lengths.js';
+import type { Repository, Violation } from './repository.js';
+import { lineOf } from './source-text.js';
+
+/** Sources that the test of something larger covers, because alone they do nothing. */
+const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  // Wiring of threads: nothing to call without one.
+  'src/compactor/worker.ts': 'test/compactor/compactor-pool.test.ts',
+  'src/router/worker.ts': 'test/cluster/start-and-stop.test.ts',
+  'src/shard/worker.ts': 'test/cluster/start-and-stop.test.ts',
+  'src/main.ts': 'test/cluster/start-and-stop.test.ts',
+};
+
+export function checkTestsExist(repository: Repository): Violation[] {
+  return repository.sources
+    .filter((file) => file.isIn('src') && !(file.path in TESTED_ELSEWHERE) && hasLogic(file))
+    .flatMap(({ path }) => {
+      if (repository.file(testOf(path)) !== undefined) return [];
+      return [{ path, line: 1, problem: `has no test: write ${testOf(path)}` }];
+    });
+}
+
+/** An exception must name a file that exists, and a test that does, and be needed. */
+export function checkTestExceptions(repository: Repository): Violation[] {
+  return Object.entries(TESTED_ELSEWHERE).flatMap(([path, test]) => {
+    const found = (problem: string) => [{ path, line: 1, problem }];
+    if (repository.file(path) === undefined)
+      return found('is excepted in companions.ts, but no file');
+    if (repository.file(test) === undefined)
+      return found(`is covered by ${test}, which is no file`);
+    if (repository.file(testOf(path)) === undefined) return [];
+    return found('is excepted in companions.ts, but has a test of its own');
+  });
+}
+
+export function checkTestsRun(repository: Repository): Violation[] {
+  const tests = repository.sources.filter(({ path }) => path.endsWith('.test.ts'));
+  return tests.flatMap(({ path, code }) => {
+    const violations: Violation[] = [];
+    if (!/(\.|^)run\(\)/m.test(code)) {
+      violations.push({ path, line: 1, problem: 'never runs its suite: end with run()' });
+    }
+    const only = code.search(/\.only\b/);
+    if (only >= 0)
+      violations.push({ path, line: lineOf(code, only), problem: 'runs one test only' });
+    return violations;
+  });
+}
+
+function testOf(path: string): string {
+  return path.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts');
+}

@@ -9,11 +9,61 @@
  *   94 | type | ce u32 callId | cf u64 sequence | c6 u32 n, n bytes          VALUE
  *   92 | type | ce u32 callId                                                MISSING
  *   96 | type | callId, code, outcome, retryAfterMs, message                 FAILED
+ *
+ * Here are those, and the decoders of all; the rarer ones are in read-messages.ts and
+ * write-messages.ts.
  */
-import { ERROR_CODES, type ErrorCode, type Outcome, StormError } from '../base/errors.js';
-import { decodeMessage, encodeMessage } from './message-codec.js';
+import type { StormError } from '../base/errors.js';
+import {
+  decodeFailure,
+  encodeFailure,
+  FAILED_BYTES_MAX,
+  MESSAGE_FAILED,
+} from './failure-message.js';
+import {
+  ARRAY_2,
+  ARRAY_4,
+  BIN_32,
+  BIN_32_BYTES,
+  CALL_ID_AT,
+  malformed,
+  putFrameHead,
+  putUint32,
+  putUint64,
+  REQUEST_FOURTH_AT,
+  readUint64,
+  THIRD_AT,
+  UINT_32,
+  UINT_32_BYTES,
+  UINT_64,
+  UINT_64_BYTES,
+} from './message-bytes.js';
+import {
+  MESSAGE_MULTI_GET,
+  MESSAGE_PAGE,
+  MESSAGE_SCAN,
+  MESSAGE_SCAN_END,
+  MESSAGE_TTL,
+  MESSAGE_TTL_IS,
+  MESSAGE_VALUES,
+  type ReadReply,
+  readReadReply,
+  readScan,
+  readScanEnd,
+  type ScanParameters,
+} from './read-messages.js';
 import type { RingConsumer, RingProducer } from './ring-channel.js';
 import { frameBytes } from './ring-layout.js';
+import {
+  type Condition,
+  MESSAGE_CONDITION_FAILED,
+  MESSAGE_EXPIRE,
+  MESSAGE_WRITE_IF,
+  payloadLengthOf,
+  readConditionFailed,
+  readConditions,
+  readTtlMs,
+} from './write-messages.js';
 
 /** Numbers are never reused; docs/formats/messages.md lists those reserved. */
 export const MESSAGE_WRITE = 1;
@@ -21,35 +71,17 @@ export const MESSAGE_GET = 2;
 export const MESSAGE_WRITTEN = 16;
 export const MESSAGE_VALUE = 17;
 export const MESSAGE_MISSING = 18;
-export const MESSAGE_FAILED = 19;
 
-const ARRAY_2 = 0x92;
-const ARRAY_4 = 0x94;
-const ARRAY_6 = 0x96;
-const BIN_32 = 0xc6;
-const UINT_32 = 0xce;
-const UINT_64 = 0xcf;
-
-const CALL_ID_AT = 2;
-const THIRD_AT = 7;
-/** WRITE and GET: where the bin header begins. */
-const REQUEST_BIN_AT = 12;
-const REQUEST_HEADER_BYTES = REQUEST_BIN_AT + 5;
+const REQUEST_HEADER_BYTES = REQUEST_FOURTH_AT + BIN_32_BYTES;
 /** WRITTEN: the count; VALUE: the bin header; both behind a u64. */
-const REPLY_FOURTH_AT = 16;
-const WRITTEN_BYTES = REPLY_FOURTH_AT + 5;
-const VALUE_HEADER_BYTES = REPLY_FOURTH_AT + 5;
-const MISSING_BYTES = 7;
-
-/** A failure's text is cut to this many bytes of UTF-8. */
-export const FAILURE_TEXT_BYTES_MAX = 512;
-const CODE_BYTES_MAX = 32;
-const FAILED_BYTES_MAX = 2 + 5 + (2 + CODE_BYTES_MAX) + 1 + 5 + (3 + FAILURE_TEXT_BYTES_MAX);
-const RETRY_AFTER_MS_MAX = 0xffff_ffff;
+const REPLY_FOURTH_AT = THIRD_AT + UINT_64_BYTES;
+const WRITTEN_BYTES = REPLY_FOURTH_AT + UINT_32_BYTES;
+const VALUE_HEADER_BYTES = REPLY_FOURTH_AT + BIN_32_BYTES;
+const MISSING_BYTES = CALL_ID_AT + UINT_32_BYTES;
 
 /** The ring bytes of a WRITTEN frame, header included. */
 export const WRITTEN_REPLY_BYTES = frameBytes(WRITTEN_BYTES);
-/** The most ring bytes that a WRITTEN, MISSING or FAILED frame takes, header included. */
+/** The most ring bytes that any reply without values takes, header included. */
 export const REPLY_BYTES_MAX_SMALL = frameBytes(FAILED_BYTES_MAX);
 
 /** The ring bytes of a VALUE frame, header included. */
@@ -62,37 +94,55 @@ export function valueBytesMaxOf(frameBytesMax: number): number {
   return frameBytesMax - VALUE_HEADER_BYTES;
 }
 
-/** Body bytes of a WRITE or GET frame. */
+/** Body bytes of a WRITE, GET, MULTI_GET or TTL frame. */
 export function requestBytes(payloadLength: number): number {
   return REQUEST_HEADER_BYTES + payloadLength;
 }
 
-/** A request as `decodeRequest` found it; the payload lies in the consumer's `bytes`. */
+/**
+ * A request as `decodeRequest` found it; the payload (an entry run, a key, keys) lies in the
+ * consumer's `bytes`. Whether `ttlMs` and `snapshotId` hold depends on the type.
+ */
 export class RequestView {
   type = 0;
   callId = 0;
   slotMapEpoch = 0;
   payloadStart = 0;
   payloadLength = 0;
+  /** WRITE_IF: rising by index; whether the run has such entries is for its reader to find. */
+  conditions: readonly Condition[] | undefined = undefined;
+  /** EXPIRE: 0 = never. */
+  ttlMs = 0;
+  scan: ScanParameters | undefined = undefined;
+  /** SCAN_END. */
+  snapshotId = 0;
 }
 
 /** A reply as `decodeReply` found it; which fields hold depends on the type. */
-export class ReplyView {
+export class ReplyView implements ReadReply {
   type = 0;
   callId = 0;
-  /** VALUE: of the version read; WRITTEN: of the first entry. */
+  /** VALUE, TTL_IS: of the version read; WRITTEN: of the first entry. */
   sequence = 0;
   /** WRITTEN: how many entries, and so sequence numbers, the write had. */
   count = 0;
   /** VALUE: lies in the consumer's `bytes`, until its release. */
   valueStart = 0;
   valueLength = 0;
+  /** VALUES, PAGE: lie in the consumer's `bytes`, until its release. */
+  itemsStart = 0;
+  itemsLength = 0;
+  isDone = false;
+  snapshotId = 0;
+  remainingMs = 0;
+  /** CONDITION_FAILED: which entry, and its version now. */
+  conflict: Condition | undefined = undefined;
   /** FAILED. */
   error: StormError | undefined = undefined;
 }
 
 /**
- * Begins a request whose payload the caller writes in place. Returns the payload's offset in
+ * Begins a WRITE, GET, MULTI_GET or TTL whose payload the caller writes in place. Returns the payload's offset in
  * `producer.bytes`, or −1 when the ring is full; finish with `commitRequest`.
  */
 export function tryReserveRequest(
@@ -105,12 +155,10 @@ export function tryReserveRequest(
   const at = producer.tryReserve(REQUEST_HEADER_BYTES + payloadLength);
   if (at < 0) return -1;
   const { bytes, view } = producer;
-  bytes[at] = ARRAY_4;
-  bytes[at + 1] = type;
-  putUint32(bytes, view, at + CALL_ID_AT, callId);
+  putFrameHead(bytes, view, at, ARRAY_4, type, callId);
   putUint32(bytes, view, at + THIRD_AT, slotMapEpoch);
-  bytes[at + REQUEST_BIN_AT] = BIN_32;
-  view.setUint32(at + REQUEST_BIN_AT + 1, payloadLength);
+  bytes[at + REQUEST_FOURTH_AT] = BIN_32;
+  view.setUint32(at + REQUEST_FOURTH_AT + 1, payloadLength);
   return at + REQUEST_HEADER_BYTES;
 }
 
@@ -122,25 +170,62 @@ export function commitRequest(producer: RingProducer, payloadLength: number): vo
 /** Reads the frame that `consumer.tryRead()` moved to. Throws INTERNAL when it is malformed. */
 export function decodeRequest(consumer: RingConsumer, into: RequestView): void {
   const { bytes, view, frameStart: at, frameLength: length } = consumer;
-  const type = length >= REQUEST_HEADER_BYTES ? bytes[at + 1]! : -1;
-  const isKnown = type === MESSAGE_WRITE || type === MESSAGE_GET;
-  const isSound =
-    isKnown &&
-    bytes[at] === ARRAY_4 &&
-    bytes[at + CALL_ID_AT] === UINT_32 &&
-    bytes[at + THIRD_AT] === UINT_32 &&
-    bytes[at + REQUEST_BIN_AT] === BIN_32;
-  if (!isSound) throw malformed('request', type, length);
-  const payloadLength = view.getUint32(at + REQUEST_BIN_AT + 1);
-  if (payloadLength !== length - REQUEST_HEADER_BYTES) throw malformed('request', type, length);
+  const type = length >= REQUEST_FOURTH_AT ? bytes[at + 1]! : -1;
+  if (type < 0 || bytes[at + CALL_ID_AT] !== UINT_32 || bytes[at + THIRD_AT] !== UINT_32) {
+    throw malformed('request', type, length);
+  }
   into.type = type;
   into.callId = view.getUint32(at + CALL_ID_AT + 1);
   into.slotMapEpoch = view.getUint32(at + THIRD_AT + 1);
   into.payloadStart = at + REQUEST_HEADER_BYTES;
-  into.payloadLength = payloadLength;
+  into.conditions = undefined;
+  into.scan = undefined;
+  switch (type) {
+    case MESSAGE_WRITE:
+    case MESSAGE_GET:
+    case MESSAGE_MULTI_GET:
+    case MESSAGE_TTL:
+      into.payloadLength = length - REQUEST_HEADER_BYTES;
+      if (!hasOnlyPayload(consumer)) throw malformed('request', type, length);
+      return;
+    default:
+      decodeRareRequest(consumer, into);
+  }
 }
 
-/** Answers a WRITE; false when the ring is full. `firstSequence` is below 2^53. */
+function hasOnlyPayload({ bytes, view, frameStart: at, frameLength: length }: RingConsumer) {
+  return (
+    length >= REQUEST_HEADER_BYTES &&
+    bytes[at] === ARRAY_4 &&
+    bytes[at + REQUEST_FOURTH_AT] === BIN_32 &&
+    view.getUint32(at + REQUEST_FOURTH_AT + 1) === length - REQUEST_HEADER_BYTES
+  );
+}
+
+function decodeRareRequest(consumer: RingConsumer, into: RequestView): void {
+  const { type } = into;
+  into.payloadLength = 0;
+  switch (type) {
+    case MESSAGE_WRITE_IF:
+      into.payloadLength = payloadLengthOf(consumer, type);
+      into.conditions = readConditions(consumer, into.payloadLength);
+      return;
+    case MESSAGE_EXPIRE:
+      into.payloadLength = payloadLengthOf(consumer, type);
+      into.ttlMs = readTtlMs(consumer, into.payloadLength);
+      return;
+    case MESSAGE_SCAN:
+      into.scan = readScan(consumer);
+      return;
+    case MESSAGE_SCAN_END:
+      into.snapshotId = readScanEnd(consumer);
+      return;
+    default:
+      throw malformed('request', type, consumer.frameLength);
+  }
+}
+
+/** Answers a WRITE, WRITE_IF or EXPIRE; false when the ring is full. `firstSequence` is below 2^53. */
 export function tryWriteWritten(
   producer: RingProducer,
   callId: number,
@@ -176,13 +261,11 @@ export function tryWriteValue(
   return true;
 }
 
-/** Answers a GET whose key has no value; false when the ring is full. */
+/** Answers a GET, TTL or EXPIRE whose key has no value, and a SCAN_END; false when the ring is full. */
 export function tryWriteMissing(producer: RingProducer, callId: number): boolean {
   const at = producer.tryReserve(MISSING_BYTES);
   if (at < 0) return false;
-  producer.bytes[at] = ARRAY_2;
-  producer.bytes[at + 1] = MESSAGE_MISSING;
-  putUint32(producer.bytes, producer.view, at + CALL_ID_AT, callId);
+  putFrameHead(producer.bytes, producer.view, at, ARRAY_2, MESSAGE_MISSING, callId);
   producer.commit(MISSING_BYTES);
   return true;
 }
@@ -195,10 +278,7 @@ export function tryWriteFailure(
 ): boolean {
   const at = producer.tryReserve(FAILED_BYTES_MAX);
   if (at < 0) return false;
-  const outcome = error.outcome === 'unknown' ? 1 : 0;
-  const retryAfterMs = Math.ceil(Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_MS_MAX));
-  const text = cutUtf8(error.message, FAILURE_TEXT_BYTES_MAX);
-  const frame = encodeMessage([MESSAGE_FAILED, callId, error.code, outcome, retryAfterMs, text]);
+  const frame = encodeFailure(callId, error);
   producer.bytes.set(frame, at);
   producer.commit(frame.length);
   return true;
@@ -210,8 +290,8 @@ export function decodeReply(consumer: RingConsumer, into: ReplyView): void {
   const type = length >= MISSING_BYTES ? bytes[at + 1]! : -1;
   into.type = type;
   into.error = undefined;
-  if (type === MESSAGE_FAILED) {
-    decodeFailure(consumer, into);
+  if (type > MESSAGE_MISSING) {
+    decodeRareReply(consumer, into);
     return;
   }
   const isSound =
@@ -222,7 +302,7 @@ export function decodeReply(consumer: RingConsumer, into: ReplyView): void {
   if (!isSound) throw malformed('reply', type, length);
   into.callId = view.getUint32(at + CALL_ID_AT + 1);
   if (type === MESSAGE_MISSING) return;
-  into.sequence = view.getUint32(at + THIRD_AT + 1) * 2 ** 32 + view.getUint32(at + THIRD_AT + 5);
+  into.sequence = readUint64(view, at + THIRD_AT);
   const fourth = view.getUint32(at + REPLY_FOURTH_AT + 1);
   const rest = length - VALUE_HEADER_BYTES;
   if (rest !== (type === MESSAGE_VALUE ? fourth : 0)) throw malformed('reply', type, length);
@@ -231,28 +311,21 @@ export function decodeReply(consumer: RingConsumer, into: ReplyView): void {
   into.valueLength = rest;
 }
 
-function decodeFailure(consumer: RingConsumer, into: ReplyView): void {
-  const { bytes, frameStart, frameLength } = consumer;
-  const fields = decodeMessage(bytes, frameStart, frameLength);
-  if (bytes[frameStart] !== ARRAY_6 || !Array.isArray(fields)) {
-    throw malformed('reply', MESSAGE_FAILED, frameLength);
+function decodeRareReply(consumer: RingConsumer, into: ReplyView): void {
+  const { bytes, view, frameStart: at, frameLength: length } = consumer;
+  const { type } = into;
+  if (type === MESSAGE_FAILED) {
+    const { callId, error } = decodeFailure(consumer);
+    into.callId = callId;
+    into.error = error;
+    return;
   }
-  const [, callId, code, outcome, retryAfterMs, text] = fields as unknown[];
-  const isSound =
-    typeof callId === 'number' &&
-    isErrorCode(code) &&
-    (outcome === 0 || outcome === 1) &&
-    typeof retryAfterMs === 'number' &&
-    typeof text === 'string';
-  if (!isSound) throw malformed('reply', MESSAGE_FAILED, frameLength);
-  const known: Outcome = outcome === 1 ? 'unknown' : 'not-applied';
-  const hint = retryAfterMs === 0 ? {} : { retryAfterMs };
-  into.callId = callId;
-  into.error = new StormError(code, text, { outcome: known, ...hint });
-}
-
-function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === 'string' && (ERROR_CODES as readonly string[]).includes(code);
+  if (bytes[at + CALL_ID_AT] !== UINT_32) throw malformed('reply', type, length);
+  into.callId = view.getUint32(at + CALL_ID_AT + 1);
+  if (type === MESSAGE_CONDITION_FAILED) into.conflict = readConditionFailed(consumer);
+  else if (type === MESSAGE_VALUES || type === MESSAGE_TTL_IS || type === MESSAGE_PAGE) {
+    readReadReply(consumer, type, into);
+  } else throw malformed('reply', type, length);
 }
 
 function hasSequence(bytes: Uint8Array, at: number, length: number, fourth: number): boolean {
@@ -272,31 +345,6 @@ function putReplyHead(
   callId: number,
   sequence: number,
 ): void {
-  bytes[at] = ARRAY_4;
-  bytes[at + 1] = type;
-  putUint32(bytes, view, at + CALL_ID_AT, callId);
-  bytes[at + THIRD_AT] = UINT_64;
-  view.setUint32(at + THIRD_AT + 1, Math.floor(sequence / 2 ** 32));
-  view.setUint32(at + THIRD_AT + 5, sequence >>> 0);
-}
-
-function putUint32(bytes: Uint8Array, view: DataView, at: number, value: number): void {
-  bytes[at] = UINT_32;
-  view.setUint32(at + 1, value);
-}
-
-/** The longest beginning of `text` that has at most `bytesMax` bytes and no half character. */
-function cutUtf8(text: string, bytesMax: number): string {
-  if (text.length * 3 <= bytesMax) return text;
-  const bytes = Buffer.from(text);
-  if (bytes.length <= bytesMax) return text;
-  let end = bytesMax;
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return bytes.toString('utf8', 0, end);
-}
-
-function malformed(what: string, type: number, length: number): StormError {
-  return new StormError('INTERNAL', `Malformed ${what}: type ${type}, ${length} bytes`, {
-    outcome: 'unknown',
-  });
+  putFrameHead(bytes, view, at, ARRAY_4, type, callId);
+  putUint64(bytes, view, at + THIRD_AT, sequence);
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { Unpackr } from 'msgpackr';
 import * as assert from 'uvu/assert';
 import { ERROR_CODES, StormError } from '../../src/base/errors.js';
+import { FAILURE_TEXT_BYTES_MAX } from '../../src/rpc/failure-message.js';
 import * as messages from '../../src/rpc/messages.js';
 import { RingConsumer, RingProducer } from '../../src/rpc/ring-channel.js';
 import { allocateRing, frameBytes } from '../../src/rpc/ring-layout.js';
@@ -130,8 +131,8 @@ test('failures keep code, outcome, hint and text', () => {
         assert.is(view.error?.retryAfterMs, retryAfterMs ?? undefined);
         assert.ok(message.startsWith(view.error?.message ?? '?'));
         const kept = Buffer.byteLength(view.error?.message ?? '');
-        assert.ok(kept <= messages.FAILURE_TEXT_BYTES_MAX);
-        if (Buffer.byteLength(message) <= messages.FAILURE_TEXT_BYTES_MAX) {
+        assert.ok(kept <= FAILURE_TEXT_BYTES_MAX);
+        if (Buffer.byteLength(message) <= FAILURE_TEXT_BYTES_MAX) {
           assert.is(view.error?.message, message);
         }
       },

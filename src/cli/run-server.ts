@@ -1,6 +1,6 @@
 /**
  * Holds a cluster from its start to its end: ready line, signals, exit code. The first SIGTERM or
- * SIGINT stops in order, also while still starting; the second ends the process at once, which is
+ * SIGINT stops in order, also while still starting; a second one ends the process at once, which is
  * safe: whatever was acknowledged is durable.
  */
 import { messageOf, StormError } from '../base/errors.js';
@@ -38,6 +38,8 @@ export interface ServerWorld {
 
 /** Beyond limits.drainMsMax: sealing the logs and ending the threads. */
 const STOP_GRACE_MS = 10_000;
+/** One Ctrl-C under `npm start` arrives twice: from the terminal and passed on by npm. */
+const SAME_SIGNAL_MS = 300;
 
 /** Resolves with the exit code when the cluster has ended. */
 export async function runServer(config: Config, world: ServerWorld): Promise<ExitCode> {
@@ -70,11 +72,15 @@ export async function runServer(config: Config, world: ServerWorld): Promise<Exi
 
 function firstStopSignal(world: ServerWorld): Promise<string> {
   return new Promise((resolve) => {
-    let count = 0;
+    let state: 'running' | 'signalled' | 'stopping' = 'running';
     world.onStopSignal((signal) => {
-      count++;
-      if (count === 1) resolve(signal);
-      else world.exitNow(EXIT.failure);
+      if (state === 'stopping') world.exitNow(EXIT.failure);
+      if (state !== 'running') return;
+      state = 'signalled';
+      resolve(signal);
+      void world.sleep(SAME_SIGNAL_MS).then(() => {
+        state = 'stopping';
+      });
     });
   });
 }

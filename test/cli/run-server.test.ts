@@ -70,6 +70,18 @@ const CLUSTER: Omit<ServedCluster, 'close'> = {
   closed: NEVER,
 };
 
+/** Sleeps that end when the test says so. */
+function manualSleep() {
+  const ends = new Map<number, () => void>();
+  return {
+    sleep: (ms: number) => new Promise<void>((resolve) => ends.set(ms, resolve)),
+    async end(ms: number): Promise<void> {
+      ends.get(ms)?.();
+      await Promise.resolve();
+    },
+  };
+}
+
 function closeOf(rig: Rig): () => Promise<void> {
   return () => {
     rig.closes++;
@@ -109,13 +121,25 @@ test('a signal while starting closes the cluster as soon as it has started', asy
 });
 
 test('a second signal ends the process at once', async () => {
-  const rig = rigOf({ close: () => NEVER });
+  const pause = manualSleep();
+  const rig = rigOf({ close: () => NEVER }, { sleep: pause.sleep });
   runServer(CONFIG, rig.world).catch(assert.unreachable);
   await rig.ready;
   rig.signal('SIGTERM');
   assert.equal(rig.exits, []);
+  await pause.end(300);
   rig.signal('SIGINT');
   assert.equal(rig.exits, [EXIT.failure]);
+});
+
+test('a signal that arrives twice at once, as under npm start, is one', async () => {
+  const rig = rigOf();
+  const exit = runServer(CONFIG, rig.world);
+  await rig.ready;
+  rig.signal('SIGINT');
+  rig.signal('SIGINT');
+  assert.is(await exit, EXIT.ok);
+  assert.equal(rig.exits, []);
 });
 
 test('a stop that takes too long is given up with exit code 1', async () => {
@@ -128,7 +152,7 @@ test('a stop that takes too long is given up with exit code 1', async () => {
   const exit = runServer(CONFIG, rig.world);
   rig.signal('SIGTERM');
   assert.is(await exit, EXIT.failure);
-  assert.equal(sleeps, [11_000]);
+  assert.equal(sleeps, [300, 11_000]);
   assert.match(rig.said.at(-1) ?? '', 'Not stopped within 11000 ms');
 });
 

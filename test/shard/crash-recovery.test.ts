@@ -25,6 +25,12 @@ interface Totals {
   batches: number;
 }
 
+/** What a store's sequence numbers may be: the last one acknowledged, and the last one tried. */
+interface Sequences {
+  acknowledged: number;
+  tried: number;
+}
+
 function randomBatch(random: SeededRandom, step: number): Change[] {
   const keys = new Set<string>();
   for (let n = 1 + random.nextInt(4); n > 0; n--) keys.add(`key-${random.nextInt(60)}`);
@@ -40,9 +46,10 @@ function runSeed(seed: number, totals: Totals): string[] {
   const random = new SeededRandom(seed);
   const disk = new SimulatedDisk();
   const oracle = new Oracle();
+  const sequences = { acknowledged: 0, tried: 0 };
   let rig = new EngineRig(disk, seed * 100);
   for (let life = 0; life < 4; life++) {
-    const open = writeUntilCrash(disk, rig, oracle, random, totals);
+    const open = writeUntilCrash(disk, rig, oracle, random, totals, sequences);
     crash(disk, random, totals);
     try {
       rig = reopen(disk, seed * 100 + life * 10, random, totals);
@@ -50,6 +57,7 @@ function runSeed(seed: number, totals: Totals): string[] {
       return [`seed ${seed}, life ${life}: ${String(error)}`];
     }
     const faults = [...oracle.check((key) => rig.get(key)), ...checkAtomic(open, rig)];
+    faults.push(...checkSequence(rig, sequences));
     if (faults.length > 0) return [`seed ${seed}, life ${life}`, ...faults];
   }
   return [];
@@ -62,6 +70,7 @@ function writeUntilCrash(
   oracle: Oracle,
   random: SeededRandom,
   totals: Totals,
+  sequences: Sequences,
 ): Change[][] {
   const steps = 20 + random.nextInt(80);
   if (random.chance(0.4)) disk.crashBeforeChange(1 + random.nextInt(steps * 4));
@@ -70,7 +79,10 @@ function writeUntilCrash(
     const batches = [randomBatch(random, totals.batches++)];
     try {
       for (const batch of batches) oracle.attempt(batch);
+      sequences.tried = sequences.acknowledged + batches.flat().length;
       const written = rig.write(batches);
+      if (written === undefined) sequences.tried = sequences.acknowledged;
+      else sequences.acknowledged = sequences.tried;
       for (const batch of batches) {
         if (written === undefined) oracle.withdraw(batch);
         else oracle.acknowledge(batch);
@@ -158,6 +170,15 @@ function reopen(
       disk.crash(random, random.pick(MODES));
     }
   }
+}
+
+/** No number is given out twice, and none comes from a frame of a former life of the log. */
+function checkSequence(rig: EngineRig, sequences: Sequences): string[] {
+  const { lastSequence } = rig.engine.report;
+  const { acknowledged, tried } = sequences;
+  Object.assign(sequences, { acknowledged: lastSequence, tried: lastSequence });
+  if (lastSequence >= acknowledged && lastSequence <= tried) return [];
+  return [`the last sequence is ${lastSequence}, expected ${acknowledged} to ${tried}`];
 }
 
 /** The batch in flight is there as a whole or not at all. */

@@ -87,7 +87,9 @@ async function terminateOnce(
   const startMs = performance.now();
   await cluster.killShard(victim);
   watch.look();
-  await until(() => cluster.shardState(victim).phase === 'serving');
+  await until(() => ['serving', 'refused'].includes(cluster.shardState(victim).phase));
+  const { phase, reason } = cluster.shardState(victim);
+  assert.is(phase, 'serving', reason);
   const gapMs = performance.now() - startMs;
   gaps.maxMs = Math.max(gaps.maxMs, gapMs);
   gaps.sumMs += gapMs;
@@ -150,7 +152,8 @@ async function terminateUnderLoad(cluster: Cluster): Promise<void> {
   for (const door of doors) door.close();
   watch.look();
   report(writers, gaps, watch);
-  assert.equal(findings.slice(0, 20), [], `seed ${SEED}`);
+  const texts = findings.map(({ fault, text }) => `${fault}: ${text}`);
+  assert.equal(texts.slice(0, 20), [], `seed ${SEED}`);
 }
 
 function report(writers: ShardWriter[], gaps: Gaps, watch: SequenceWatch): void {

@@ -1,0 +1,317 @@
+/** The planted bugs, and which test must find each of them. Texts are those of the compiled files. */
+import type { Edit, TestRun } from './mutants.js';
+
+export interface PlantedBug {
+  title: string;
+  edits: readonly Edit[];
+  foundBy: TestRun;
+  /** What the output must show: the right reason. */
+  because: RegExp;
+}
+
+const POWER_LOSS: TestRun = {
+  test: 'test/shard/crash-recovery.test.js',
+  env: { CRASH_SEEDS: '300' },
+};
+const RECOVERY: TestRun = { test: 'test/shard/recovery-order.test.js' };
+const INCARNATION: TestRun = { test: 'test/storage/wal-incarnation.test.js' };
+const TERMINATION: TestRun = {
+  test: 'test/rigs/shard-terminate.test.js',
+  env: { RIG_TERMINATIONS: '5' },
+};
+const PROCESS_KILL: TestRun = { test: 'test/rigs/process-kill.test.js', env: { RIG_KILLS: '4' } };
+
+/** A key has a wrong value, or recovery finds what must be there gone and refuses. */
+const LOSS = /key-\d+: found|CorruptionError|are damaged|StormError: .*(?:missing|no CURRENT)/;
+
+const WAL_WRITER = 'src/storage/wal-writer.js';
+const WAL_READER = 'src/storage/wal-reader.js';
+const ENGINE = 'src/shard/engine.js';
+const HOUSEKEEPER = 'src/shard/housekeeper.js';
+const RECOVERY_FILE = 'src/shard/recovery.js';
+
+/** Opening the log goes on in its last segment; OFFSET says where. */
+function reopenLastSegment(offset: string): Edit[] {
+  return [
+    {
+      file: WAL_WRITER,
+      find: 'this.#current = this.#openSegment(start.end);',
+      replace: 'this.#current = this.#reopenLast(start);',
+    },
+    {
+      file: WAL_WRITER,
+      find: 'get syncedThrough() {',
+      replace: `#reopenLast({ live, end }) {
+        const last = live.at(-1);
+        if (last === undefined) return this.#openSegment(end);
+        this.#full.pop();
+        const handle = this.#fs.open(last.path, 'update');
+        const bytes = new Uint8Array(last.sizeBytes);
+        handle.readAt(bytes, 0, bytes.length, 0);
+        const isUsed = (at) => bytes.subarray(at, at + 4096).some((byte) => byte !== 0);
+        let offset = end.endOffset;
+        ${offset}
+        return { ...last, handle, nonce: end.nonce, chain: end.chain, offset, syncedOffset: offset };
+      }
+      get syncedThrough() {`,
+    },
+  ];
+}
+
+/** Frames are handed to the system only some time after they were answered. */
+const LATE_WRITES: Edit[] = [
+  {
+    file: WAL_WRITER,
+    find: 'current.handle.writeAt(bytes, 0, size, current.offset);',
+    replace: `const copy = bytes.slice(0, size), { handle, offset } = current;
+      setTimeout(() => handle.writeAt(copy, 0, size, offset), 30);`,
+  },
+];
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    title: 'acknowledging before the sync',
+    edits: [
+      {
+        file: ENGINE,
+        find: "if (this.#options.walSync === 'always') this.#wal.requestSync();",
+        replace: '',
+      },
+      {
+        file: ENGINE,
+        find: "return walSync === 'always' ? this.#wal.syncedThrough : this.#wal.appendedThrough;",
+        replace: 'return this.#wal.appendedThrough;',
+      },
+      {
+        file: ENGINE,
+        find: 'this.#freezeForWal(); const keeperDue',
+        replace: 'this.#wal.requestSync(); this.#freezeForWal(); const keeperDue',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'counting frames as synced without an fdatasync',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: 'current.handle.syncData(); current.syncedOffset',
+        replace: 'current.syncedOffset',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'acknowledging before the write, a killed process',
+    edits: LATE_WRITES,
+    foundBy: PROCESS_KILL,
+    because: /lost: w|Acknowledged bytes of the WAL are damaged/,
+  },
+  {
+    title: 'acknowledging before the write, a terminated shard',
+    edits: LATE_WRITES,
+    foundBy: TERMINATION,
+    because: /lost: w|went back|Acknowledged bytes of the WAL are damaged/,
+  },
+  {
+    title: 'no sync of a segment header before its frames',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: 'handle.writeAt(block, 0, block.length, 0); handle.syncData();',
+        replace: 'handle.writeAt(block, 0, block.length, 0);',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no directory sync after a new WAL segment',
+    edits: [{ file: WAL_WRITER, find: 'this.#fs.syncDir(this.#dir);', replace: '' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no directory sync after a WAL segment was filled ahead',
+    edits: [{ file: 'src/compactor/run-job.js', find: 'fs.syncDir(job.dir);', replace: '' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no directory sync after new tables',
+    edits: [
+      {
+        file: 'src/compactor/write-tables.js',
+        find: 'if (this.#finished.length > 0) this.#fs.syncDir(this.#dir);',
+        replace: '',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no directory sync after CURRENT was replaced',
+    edits: [{ file: 'src/storage/checked-json.js', find: 'fs.syncDir(dir);', replace: '' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no directory sync between a manifest and the CURRENT that names it',
+    edits: [
+      { file: 'src/storage/manifest-log.js', find: 'this.#fs.syncDir(this.#dir);', replace: '' },
+    ],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no sync of CURRENT before it gets its name',
+    edits: [{ file: 'src/storage/checked-json.js', find: 'handle.syncData();', replace: '' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no sync of a manifest edit before it counts',
+    edits: [{ file: 'src/storage/manifest-log.js', find: 'handle.syncData();', replace: '' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no sync of a table before it is committed',
+    edits: [{ file: 'src/storage/table-writer.js', find: 'this.#handle.syncData();', replace: '' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'no sync of replayed segments before they are served',
+    edits: [{ file: RECOVERY_FILE, find: 'handle.syncData();', replace: '' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'trusting the page cache after a failed sync',
+    edits: [{ file: ENGINE, find: 'if (distrust || recovered.distrust)', replace: 'if (false)' }],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'taking frames of any former life of the segment',
+    edits: [
+      {
+        file: WAL_READER,
+        find: 'header === undefined || header.nonce !== this.end.nonce',
+        replace: 'header === undefined',
+      },
+      {
+        file: WAL_READER,
+        find: 'header.chain !== this.end.chain || header.firstSequence !== this.end.lastSequence + 1',
+        replace: 'false',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: /the last sequence is|key-/,
+  },
+  {
+    title: 'taking frames with another nonce',
+    edits: [
+      {
+        file: WAL_READER,
+        find: 'header === undefined || header.nonce !== this.end.nonce',
+        replace: 'header === undefined',
+      },
+    ],
+    foundBy: INCARNATION,
+    because: /nonce of another life/,
+  },
+  {
+    title: 'taking frames that do not continue the chain',
+    edits: [{ file: WAL_READER, find: 'header.chain !== this.end.chain || ', replace: '' }],
+    foundBy: INCARNATION,
+    because: /follows another frame/,
+  },
+  {
+    title: 'taking frames out of sequence',
+    edits: [
+      {
+        file: WAL_READER,
+        find: '|| header.firstSequence !== this.end.lastSequence + 1',
+        replace: '',
+      },
+    ],
+    foundBy: INCARNATION,
+    because: /skips or repeats/,
+  },
+  {
+    title: 'taking damage for a torn tail',
+    edits: [{ file: WAL_READER, find: 'later.syncedOffset > end', replace: 'false' }],
+    foundBy: INCARNATION,
+    because: /refuses when a later frame/,
+  },
+  {
+    title: 'sweeping before the new manifest is durable',
+    edits: [
+      { file: RECOVERY_FILE, find: 'sweep(env, dir, state, manifest.number);', replace: '' },
+      {
+        file: RECOVERY_FILE,
+        find: 'const manifest = ManifestLog.start(',
+        replace: 'sweep(env, dir, state, found?.number ?? 0); const manifest = ManifestLog.start(',
+      },
+    ],
+    foundBy: RECOVERY,
+    because: /table that the manifest names is missing/,
+  },
+  {
+    title: 'appending behind a torn tail',
+    edits: reopenLastSegment('while (offset < bytes.length && isUsed(offset)) offset += 4096;'),
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'appending at the end that was found instead of pinning it',
+    edits: reopenLastSegment(''),
+    foundBy: RECOVERY,
+    because: LOSS,
+  },
+  {
+    title: 'releasing WAL segments before the manifest edit',
+    edits: [
+      { file: HOUSEKEEPER, find: 'this.#wal.release(flushedSequence);', replace: '' },
+      {
+        file: HOUSEKEEPER,
+        find: 'this.#commit(makeEdit, () => { this.#stack.dropOldest();',
+        replace:
+          'this.#wal.release(flushedSequence);' +
+          'this.#commit(makeEdit, () => { this.#stack.dropOldest();',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'unlinking merged tables before the manifest edit',
+    edits: [
+      {
+        file: HOUSEKEEPER,
+        find: 'this.#commit(makeEdit, () => { for (const number of removed)',
+        replace:
+          'for (const number of removed) this.#remove(tableFileName(number));' +
+          'this.#commit(makeEdit, () => { for (const number of [])',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'dropping a delete above an older version',
+    edits: [
+      {
+        file: 'src/compactor/run-merge.js',
+        find: 'isGone && job.bottom && stripe === 0',
+        replace: 'isGone && stripe === 0',
+      },
+    ],
+    foundBy: POWER_LOSS,
+    because: /key-\d+: found/,
+  },
+];

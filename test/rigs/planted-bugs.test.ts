@@ -1,0 +1,75 @@
+/**
+ * Every bug here would lose or corrupt data, and most are ones that other stores have had. They are
+ * planted in a copy of the compiled program, one at a time, and the named test must fail because of
+ * it; without the bug the same test must pass. A bug that survives means a test that looks away.
+ */
+import * as assert from 'uvu/assert';
+import { removeStaleCopies, runWithEdits, type Verdict } from '../harness/mutants.js';
+import { PLANTED_BUGS, type PlantedBug } from '../harness/planted-bugs.js';
+import { suite } from '../harness/suite.js';
+
+const { test, run } = suite('Planted bug');
+const WIDTH = 2;
+const RUN_MS_MAX = 90_000;
+/** Part of a title: plants only those bugs. */
+const ONLY = process.env['PLANTED_BUG'] ?? '';
+
+interface Trial {
+  title: string;
+  start: () => Promise<Verdict>;
+  judge: (verdict: Verdict) => void;
+}
+
+function trialOf({ title, edits, foundBy, because }: PlantedBug): Trial {
+  return {
+    title: `${title}: found by ${foundBy.test}`,
+    start: () => runWithEdits(edits, foundBy),
+    judge({ passed, output }) {
+      assert.not(passed, `the bug survives; the test said:\n${startOf(output)}`);
+      const isFound = because.test(output);
+      assert.ok(isFound, `the test fails, but for another reason:\n${startOf(output)}`);
+    },
+  };
+}
+
+function startOf(output: string): string {
+  return output.slice(0, 2000);
+}
+
+/** Each test once without a bug. */
+function controls(bugs: readonly PlantedBug[]): Trial[] {
+  const runs = new Map(bugs.map(({ foundBy }) => [JSON.stringify(foundBy), foundBy]));
+  return [...runs.values()].map((foundBy) => ({
+    title: `without any, ${foundBy.test} passes`,
+    start: () => runWithEdits([], foundBy),
+    judge: ({ passed, output }) => assert.ok(passed, startOf(output)),
+  }));
+}
+
+/** Some run at a time, in order, ahead of the tests that wait for them. */
+function startAll(trials: readonly Trial[]): Promise<Verdict>[] {
+  const lanes: Promise<unknown>[] = Array.from({ length: WIDTH }, () => Promise.resolve());
+  return trials.map(({ start }, i) => {
+    const verdict = (lanes[i % WIDTH] ?? Promise.resolve()).then(start);
+    lanes[i % WIDTH] = verdict.catch(() => {});
+    return verdict;
+  });
+}
+
+removeStaleCopies();
+const bugs = PLANTED_BUGS.filter(({ title }) => title.includes(ONLY));
+const trials = [...controls(bugs), ...bugs.map(trialOf)];
+const verdicts = startAll(trials);
+trials.forEach(({ title, judge }, i) => {
+  test(
+    title,
+    async () => {
+      const verdict = await verdicts[i];
+      assert.ok(verdict !== undefined);
+      judge(verdict);
+    },
+    RUN_MS_MAX,
+  );
+});
+
+run();

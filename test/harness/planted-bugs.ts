@@ -19,6 +19,7 @@ const TERMINATION: TestRun = {
   test: 'test/rigs/shard-terminate.test.js',
   env: { RIG_TERMINATIONS: '5' },
 };
+const SPACE: TestRun = { test: 'test/rigs/space.test.js' };
 const PROCESS_KILL: TestRun = { test: 'test/rigs/process-kill.test.js', env: { RIG_KILLS: '4' } };
 
 /** A key has a wrong value, or recovery finds what must be there gone and refuses. */
@@ -313,5 +314,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     foundBy: POWER_LOSS,
     because: /key-\d+: found/,
+  },
+  {
+    title: 'leaving the maps of replaced tables to chance',
+    edits: [
+      {
+        file: 'src/shard/shard-thread.js',
+        find: 'if (engine.takeReleasedTables()) { collectGarbage();',
+        replace: 'if (engine.takeReleasedTables()) {',
+      },
+    ],
+    foundBy: SPACE,
+    because: /stay taken by tables without a name/,
   },
 ];

@@ -4,6 +4,9 @@
  */
 import type { FileNumber } from './ids.js';
 
+/** `auto`: what the machine has and what pays; see storage/block-codec.ts. */
+export type Compression = 'none' | 'lz4' | 'deflate' | 'auto';
+
 /** How tables are written; the same for flushes and merges. */
 export interface TableOptions {
   /** Target size of a data block before compression. */
@@ -14,6 +17,8 @@ export interface TableOptions {
   bloomBitsPerKey: number;
   /** Keys between restart points in a block. */
   restartInterval: number;
+  /** Of data blocks; left out = none. */
+  compression?: Compression;
 }
 
 /** One finished table: what the manifest must know of it. */

@@ -4,7 +4,9 @@
  */
 import { unreachable } from '../base/assert.js';
 import { CorruptionError, messageOf, StormError, systemCodeOf } from '../base/errors.js';
+import type { TableOptions } from '../base/table-meta.js';
 import type { FillSegmentJob, Job, JobOutput, JobResult, TouchArenaJob } from '../rpc/jobs.js';
+import { compressionFor } from '../storage/block-codec.js';
 import { temporaryName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { runFlush } from './run-flush.js';
@@ -25,9 +27,9 @@ export function runJob(fs: FileSystem, job: Job): JobResult {
 function dispatch(fs: FileSystem, job: Job): JobOutput {
   switch (job.kind) {
     case 'flush':
-      return runFlush(fs, job);
+      return runFlush(fs, { ...job, table: tableOptions(job.table, 'flush') });
     case 'merge':
-      return runMerge(fs, job);
+      return runMerge(fs, { ...job, table: tableOptions(job.table, 'merge') });
     case 'fill-segment':
       return fillSegment(fs, job);
     case 'touch-arena':
@@ -35,6 +37,10 @@ function dispatch(fs: FileSystem, job: Job): JobOutput {
     default:
       return unreachable(job, 'job');
   }
+}
+
+function tableOptions(table: TableOptions, purpose: 'flush' | 'merge'): TableOptions {
+  return { ...table, compression: compressionFor(table.compression ?? 'none', purpose) };
 }
 
 /**

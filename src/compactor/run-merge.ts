@@ -1,7 +1,7 @@
 /**
  * Merges sorted runs into one. Files in, files out: the shard commits the result. Inputs are read
- * with large reads rather than mapped, because each byte is needed once, and every block is verified
- * so that damage never travels into a new file under a fresh checksum.
+ * with large reads rather than mapped, because each byte is needed once, and every block is
+ * verified so that damage never travels into a new file under a fresh checksum.
  *
  * Of each key these versions stay: the newest, and for each open snapshot the newest it may see.
  * The snapshots cut the sequence numbers into stripes; of one stripe only the newest version can

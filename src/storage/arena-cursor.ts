@@ -1,5 +1,6 @@
 /**
- * Reads a frozen arena in table order: keys ascending, versions of a key newest first. Opening it
+ * Reads a frozen arena in table order: keys ascending, versions of a key newest first; or backward,
+ * key by key. Opening it
  * sorts the keys once; the arena must not change while a cursor lives.
  */
 import {
@@ -15,10 +16,16 @@ import {
   WORD_PREVIOUS,
   WORD_VALUE_LENGTH,
 } from './arena-format.js';
-import { type EntryCursor, type EntryKind, KIND_DELETE, KIND_PUT } from './entry-cursor.js';
+import {
+  type EntryCursor,
+  type EntryKind,
+  KIND_DELETE,
+  KIND_PUT,
+  type ReverseCursor,
+} from './entry-cursor.js';
 import { type KeyTable, sortKeys } from './key-sort.js';
 
-export class ArenaCursor implements EntryCursor {
+export class ArenaCursor implements EntryCursor, ReverseCursor {
   valid = false;
   readonly keyBytes: Uint8Array;
   keyStart = 0;
@@ -34,6 +41,7 @@ export class ArenaCursor implements EntryCursor {
   readonly #heads: Uint32Array;
   #head = 0;
   #at = 0;
+  #snapshot = 0;
 
   constructor(arena: SharedArrayBuffer) {
     const bytes = new Uint8Array(arena);
@@ -53,6 +61,25 @@ export class ArenaCursor implements EntryCursor {
   }
 
   seek(key: Uint8Array): void {
+    this.#moveTo(this.#lowerBound(key));
+  }
+
+  seekToLast(snapshot: number): void {
+    this.#snapshot = snapshot;
+    this.#showVisible(this.#heads.length - 1);
+  }
+
+  seekBefore(key: Uint8Array, snapshot: number): void {
+    this.#snapshot = snapshot;
+    this.#showVisible(this.#lowerBound(key) - 1);
+  }
+
+  previous(): void {
+    this.#showVisible(this.#head - 1);
+  }
+
+  /** Index of the first key that is not below `key`. */
+  #lowerBound(key: Uint8Array): number {
     let low = 0;
     let high = this.#heads.length;
     while (low < high) {
@@ -60,7 +87,23 @@ export class ArenaCursor implements EntryCursor {
       if (this.#compare(this.#heads[middle]!, key) < 0) low = middle + 1;
       else high = middle;
     }
-    this.#moveTo(low);
+    return low;
+  }
+
+  /** Shows the last key at or before `from` that has a version for the snapshot. */
+  #showVisible(from: number): void {
+    this.valid = false;
+    for (let head = from; head >= 0; head--) {
+      let at = this.#heads[head]!;
+      while (at !== 0 && arenaSequence(this.#words, at) > this.#snapshot) {
+        at = this.#words[at + WORD_PREVIOUS]!;
+      }
+      if (at === 0) continue;
+      this.#head = head;
+      this.#load(at);
+      this.valid = true;
+      return;
+    }
   }
 
   next(): void {
@@ -103,6 +146,7 @@ function sortedHeads(bytes: Uint8Array, words: Uint32Array, layout: ArenaLayout)
   const firstSlot = ARENA_HEADER_BYTES / 4;
   const unsorted = words.subarray(firstSlot, firstSlot + layout.slotCount).filter((at) => at !== 0);
   const count = unsorted.length;
+  for (let i = 0; i < count; i++) unsorted[i] = unsorted[i]! & layout.offsetMask;
   const keys: KeyTable = {
     bytes,
     starts: new Uint32Array(count),

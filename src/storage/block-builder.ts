@@ -6,12 +6,15 @@
  *   entry = shared varint, unshared varint, flags u8, sequence varint, [expiry varint],
  *           valueLength varint, unshared key bytes, value
  *
+ * all of which but the trailer may be compressed (block-codec.ts).
  * A restart point is an entry whose key is whole (shared = 0); a search starts at one.
  */
 import { assert } from '../base/assert.js';
+import type { BlockCompressor } from './block-codec.js';
 import type { EntryKind } from './entry-cursor.js';
 import { commonPrefix, copyBytes, grown } from './key-bytes.js';
 import {
+  CODEC_RAW,
   FLAG_EXPIRES,
   RESTART_BYTES,
   RESTART_COUNT_BYTES,
@@ -38,13 +41,16 @@ export class BlockBuilder {
   #sinceRestart = 0;
   #hasEntries = false;
 
-  constructor(capacityBytes: number, restartInterval: number) {
+  readonly #compressor: BlockCompressor | undefined;
+
+  constructor(capacityBytes: number, restartInterval: number, compressor?: BlockCompressor) {
     assert(restartInterval >= 1, `restartInterval must be at least 1: ${restartInterval}`);
     this.bytes = new Uint8Array(capacityBytes);
     this.#restartInterval = restartInterval;
+    this.#compressor = compressor;
   }
 
-  /** Bytes that the unfinished block would take, trailer included; 0 when it has no entry. */
+  /** Bytes that the unfinished block would take raw, trailer included; 0 when it has no entry. */
   get blockBytes(): number {
     if (this.#restartCount === 0) return 0;
     const restarts = this.#restartCount * RESTART_BYTES + RESTART_COUNT_BYTES;
@@ -106,8 +112,10 @@ export class BlockBuilder {
     }
     writeU32(this.bytes, at, this.#restartCount);
     const begin = this.#blockStart;
-    const end = at + RESTART_COUNT_BYTES;
-    this.length = sealSection(this.bytes, begin, end, bufferOffset + begin);
+    const rawEnd = at + RESTART_COUNT_BYTES;
+    const end = this.#compressor?.compress(this.bytes, begin, rawEnd) ?? rawEnd;
+    const codec = this.#compressor?.codec ?? CODEC_RAW;
+    this.length = sealSection(this.bytes, begin, end, bufferOffset + begin, codec);
     this.#blockStart = this.length;
     this.#restartCount = 0;
     this.#sinceRestart = 0;

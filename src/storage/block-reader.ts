@@ -1,7 +1,8 @@
 /**
- * Walks through the entries of one verified data block (block-builder.ts has the layout). The key is
- * put together in a buffer of the cursor's own, the value stays where it lies. Although a checksum
- * vouches for the bytes, every length is checked: a bug of a writer must not become a wild read.
+ * Walks through the entries of one verified data block (block-builder.ts has the layout). The key
+ * is put together in a buffer of the cursor's own, the value stays where it lies. Although a
+ * checksum vouches for the bytes, every length is checked: a bug of a writer must not become a wild
+ * read.
  */
 import { CorruptionError } from '../base/errors.js';
 import { type EntryKind, KIND_DELETE, KIND_PUT } from './entry-cursor.js';

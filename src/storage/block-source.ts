@@ -20,6 +20,13 @@ export class BlockWindow {
   constructor(readaheadBytes = 0) {
     this.readaheadBytes = readaheadBytes;
   }
+
+  /** Lets go of the memory. */
+  release(): void {
+    this.bytes = EMPTY;
+    this.buffer = EMPTY;
+    this.bufferLength = 0;
+  }
 }
 
 export interface BlockSource {

@@ -5,8 +5,8 @@
  *   filter = probes u32, lines u32, line{lines}
  *
  * The upper part of a key's hash picks the line; each probe multiplies the hash by an odd constant
- * and takes the top nine bits as the bit within the line. A hash of 32 bits is enough: even with 40 M
- * keys in one table it adds 1 % of false positives, and tables hold a few million at most.
+ * and takes the top nine bits as the bit within the line. A hash of 32 bits is enough: even with 40
+ * M keys in one table it adds 1 % of false positives, and tables hold a few million at most.
  */
 import { CorruptionError } from '../base/errors.js';
 import { readU32, writeU32 } from './table-format.js';

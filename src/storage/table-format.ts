@@ -4,8 +4,8 @@
  *   table   = block* index filter properties footer, without gaps
  *   section = content, codec u8, crc32 u32        (block, index, filter and properties alike)
  *
- * Numbers of fixed width are little-endian. Each checksum is seeded with the section's offset in the
- * file, so a section found at another place than its own never verifies.
+ * Numbers of fixed width are little-endian. Each checksum is seeded with the section's offset in
+ * the file, so a section found at another place than its own never verifies.
  */
 import { crc32 } from 'node:zlib';
 import { CorruptionError, StormError } from '../base/errors.js';
@@ -18,7 +18,12 @@ export const TABLE_MAGIC = new Uint8Array([0x53, 0x54, 0x4f, 0x52, 0x4d, 0x54, 0
 export const TABLE_BYTES_LIMIT = 2 ** 31 - 1;
 
 export const TRAILER_BYTES = 5;
+/**
+ * Of data blocks (block-codec.ts); all other sections are raw, because they are searched in place.
+ */
 export const CODEC_RAW = 0;
+export const CODEC_DEFLATE = 1;
+export const CODEC_LZ4 = 2;
 
 /** An entry's flags: the kind in the low four bits, then whether an expiry follows. */
 export const FLAG_KIND_MASK = 0x0f;
@@ -61,15 +66,21 @@ function checksum(bytes: Uint8Array, start: number, length: number, offset: numb
 }
 
 /** Writes the trailer behind the content at [start, end), whose place in the file is `offset`. */
-export function sealSection(bytes: Uint8Array, start: number, end: number, offset: number): number {
-  bytes[end] = CODEC_RAW;
+export function sealSection(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  offset: number,
+  codec = CODEC_RAW,
+): number {
+  bytes[end] = codec;
   writeU32(bytes, end + 1, checksum(bytes, start, end + 1 - start, offset));
   return end + TRAILER_BYTES;
 }
 
 /**
- * Verifies the section at [start, start + length), which lies at `offset` of `file`. Throws
- * CorruptionError for damage and UNIMPLEMENTED for a codec that this version doesn't know.
+ * Verifies the section at [start, start + length), which lies at `offset` of `file`, and returns
+ * its codec. Throws CorruptionError.
  */
 export function checkSection(
   bytes: Uint8Array,
@@ -77,7 +88,7 @@ export function checkSection(
   length: number,
   file: string,
   offset: number,
-): void {
+): number {
   if (length < TRAILER_BYTES) {
     throw new CorruptionError('A table section is cut off', { file, offset });
   }
@@ -89,11 +100,26 @@ export function checkSection(
       offset,
     });
   }
-  if (bytes[codecAt] === CODEC_RAW) return;
-  throw new StormError(
+  return bytes[codecAt]!;
+}
+
+/** The same for a section that is never compressed: another codec is UNIMPLEMENTED. */
+export function checkRawSection(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  file: string,
+  offset: number,
+): void {
+  const codec = checkSection(bytes, start, length, file, offset);
+  if (codec !== CODEC_RAW) throw unknownCodec(codec, file, offset);
+}
+
+export function unknownCodec(codec: number, file: string, offset: number): StormError {
+  return new StormError(
     'UNIMPLEMENTED',
-    `${file} uses compression codec ${bytes[codecAt]} at offset ${offset}, which this version ` +
-      'cannot read: use the version that wrote it or a newer one',
+    `${file} uses compression codec ${codec} at offset ${offset}, which this version cannot ` +
+      'read there: use the version that wrote it or a newer one',
   );
 }
 

@@ -87,6 +87,25 @@ export class TableIndex {
     return readU32(this.#bytes, this.#recordsAt + block * RECORD_BYTES);
   }
 
+  /** Of the block's last entry. */
+  lastSequence(block: number): number {
+    return readU64(this.#bytes, this.#recordsAt + block * RECORD_BYTES + 8);
+  }
+
+  /** True when the block's last key is the one at [start, start + length) of `bytes`. */
+  endsWithKey(block: number, bytes: Uint8Array, start: number, length: number): boolean {
+    const from = this.#keyStart(block);
+    const at = this.#keysAt + from;
+    const lastLength = this.#keyEnd(block) - from;
+    return compareBytes(this.#bytes, at, lastLength, bytes, start, length) === 0;
+  }
+
+  /** A copy of the block's last key. */
+  lastKey(block: number): Uint8Array {
+    const from = this.#keysAt + this.#keyStart(block);
+    return this.#bytes.slice(from, this.#keysAt + this.#keyEnd(block));
+  }
+
   /**
    * The first block whose last entry is at or behind the newest version of `key` that is not newer
    * than `sequence`: if that version exists, it is there. `count` when all blocks end before it.
@@ -106,7 +125,7 @@ export class TableIndex {
     const keyStart = this.#keyStart(block);
     const keyLength = this.#keyEnd(block) - keyStart;
     const order = compareBytes(this.#bytes, this.#keysAt + keyStart, keyLength, key, 0, key.length);
-    return order < 0 || (order === 0 && this.#lastSequence(block) > sequence);
+    return order < 0 || (order === 0 && this.lastSequence(block) > sequence);
   }
 
   #keyStart(block: number): number {
@@ -117,16 +136,12 @@ export class TableIndex {
     return readU32(this.#bytes, this.#recordsAt + block * RECORD_BYTES + 4);
   }
 
-  #lastSequence(block: number): number {
-    return readU64(this.#bytes, this.#recordsAt + block * RECORD_BYTES + 8);
-  }
-
   #isSound(keysLength: number, blocksEnd: number): boolean {
     let blockEnd = 0;
     let keyEnd = 0;
     for (let block = 0; block < this.count; block++) {
       if (this.blockEnd(block) <= blockEnd || this.#keyEnd(block) < keyEnd) return false;
-      if (!Number.isSafeInteger(this.#lastSequence(block))) return false;
+      if (!Number.isSafeInteger(this.lastSequence(block))) return false;
       blockEnd = this.blockEnd(block);
       keyEnd = this.#keyEnd(block);
     }

@@ -1,6 +1,7 @@
 /**
  * The properties section of a table (docs/formats/table.md): what the manifest also knows of the
- * file, apart from its size and checksum, so that a table can be told from a stranger under its name.
+ * file, apart from its size and checksum, so that a table can be told from a stranger under its
+ * name.
  */
 import { CorruptionError } from '../base/errors.js';
 import { fileNumber } from '../base/ids.js';

@@ -3,44 +3,58 @@
  * that opened it.
  *
  * Invariants: nothing unverified is ever used. Footer, properties, index and filter are verified
- * when the table is opened; a block each time its bytes come from a read, and in mapped memory at
- * the first touch or always, as asked. Damage is a CorruptionError, never "not found".
+ * when the table is opened; a block each time its bytes come from a read or are decompressed (that
+ * is, when it comes into the cache), and raw in mapped memory at the first touch or always, as
+ * asked. Damage is a CorruptionError, never "not found".
  */
 import { CorruptionError } from '../base/errors.js';
 import { hash32 } from '../base/hash.js';
 import type { TableMeta } from '../base/table-meta.js';
-import { BlockReader } from './block-reader.js';
+import type { BlockCache, CachedTable } from './block-cache.js';
+import { decompressBlock } from './block-codec.js';
 import { type BlockSource, BlockWindow, MemorySource, ReadSource } from './block-source.js';
 import { BloomFilter, FILTER_HASH_SEED } from './bloom-filter.js';
-import type { EntryCursor } from './entry-cursor.js';
 import { tableFileName } from './file-names.js';
 import type { FileSystem } from './file-system.js';
 import { compareBytes } from './key-bytes.js';
 import type { LookupResult } from './lookup.js';
-import { checkSection, FOOTER_BYTES, readFooter, TRAILER_BYTES } from './table-format.js';
+import { TableCursor } from './table-cursor.js';
+import {
+  CODEC_RAW,
+  checkRawSection,
+  checkSection,
+  FOOTER_BYTES,
+  readFooter,
+  TRAILER_BYTES,
+} from './table-format.js';
 import { TableIndex } from './table-index.js';
 import { differenceFrom, readProperties } from './table-properties.js';
+import { TableReverseCursor } from './table-reverse-cursor.js';
 
 export interface TableReaderOptions {
   /** `mmap` falls back to `pread` where the file cannot be mapped. */
   mode: 'mmap' | 'pread';
   /** How often a block in mapped memory is verified; bytes from a read always are. */
   verify: 'first-touch' | 'always';
+  /** Keeps blocks that were read or decompressed; without one, each use reads them again. */
+  cache?: BlockCache;
 }
 
 export class TableReader {
   readonly meta: TableMeta;
   readonly path: string;
   readonly #source: BlockSource;
-  readonly #index: TableIndex;
+  /** For this table's cursors. */
+  readonly index: TableIndex;
   readonly #filter: BloomFilter | undefined;
-  /** One bit per block that needs no further verification; absent when each touch verifies. */
+  readonly #cached: CachedTable | undefined;
+  /** One bit per raw block that needs no further verification; absent when each touch verifies. */
   readonly #verified: Uint8Array | undefined;
   readonly #lookup: TableCursor;
 
   /**
-   * Opens the table that `meta` describes in `dir`. Throws CorruptionError when the file is missing,
-   * damaged or another one.
+   * Opens the table that `meta` describes in `dir`. Throws CorruptionError when the file is
+   * missing, damaged or another one.
    */
   static open(
     fs: FileSystem,
@@ -51,7 +65,7 @@ export class TableReader {
     const path = `${dir}/${tableFileName(meta.number)}`;
     const source = openSource(fs, path, meta, options.mode);
     try {
-      return new TableReader(source, path, meta, options.verify);
+      return new TableReader(source, path, meta, options.verify, options.cache);
     } catch (error) {
       source.close();
       throw error;
@@ -64,6 +78,7 @@ export class TableReader {
     path: string,
     meta: TableMeta,
     verify: TableReaderOptions['verify'] = 'first-touch',
+    cache?: BlockCache,
   ) {
     this.meta = meta;
     this.path = path;
@@ -74,12 +89,13 @@ export class TableReader {
     source.load(footerAt, FOOTER_BYTES, window);
     const footer = readFooter(window.bytes, window.start, path, footerAt);
     this.#checkProperties(footer.propertiesOffset, footer.propertiesLength);
-    this.#index = this.#openIndex(footer.indexOffset, footer.indexLength);
+    this.index = this.#openIndex(footer.indexOffset, footer.indexLength);
     this.#filter = this.#openFilter(footer.filterOffset, footer.filterLength);
     if (verify === 'first-touch' && source.isResident) {
-      this.#verified = new Uint8Array(Math.ceil(this.#index.count / 8));
+      this.#verified = new Uint8Array(Math.ceil(this.index.count / 8));
     }
-    this.#lookup = new TableCursor(this, this.#index, 0);
+    this.#lookup = new TableCursor(this, 0);
+    this.#cached = cache?.openTable();
   }
 
   /** Length of the file. */
@@ -123,10 +139,15 @@ export class TableReader {
 
   /**
    * A new cursor, not yet positioned. `readaheadBytes` makes reads that large, for going through
-   * many blocks in order; it means nothing for a mapped table.
+   * many blocks in order, and keeps what it passes out of the cache.
    */
   cursor(readaheadBytes = 0): TableCursor {
-    return new TableCursor(this, this.#index, readaheadBytes);
+    return new TableCursor(this, readaheadBytes);
+  }
+
+  /** A new cursor for going backward, not yet positioned. */
+  reverseCursor(): TableReverseCursor {
+    return new TableReverseCursor(this);
   }
 
   /**
@@ -135,18 +156,67 @@ export class TableReader {
    */
   close(): void {
     this.#lookup.release();
+    this.#cached?.close();
     this.#source.close();
   }
 
-  /** For this table's cursors: shows the block, trailer included and verified, in `window`. */
-  loadBlock(block: number, window: BlockWindow): void {
-    const offset = this.#index.blockStart(block);
-    const length = this.#index.blockEnd(block) - offset;
+  /** For this table's cursors: shows the block's raw content in `window`; returns its length. */
+  loadBlock(block: number, window: BlockWindow): number {
+    return this.#source.isResident
+      ? this.#loadResident(block, window)
+      : this.#loadRead(block, window);
+  }
+
+  #loadResident(block: number, window: BlockWindow): number {
+    const offset = this.index.blockStart(block);
+    const length = this.index.blockEnd(block) - offset;
     this.#source.load(offset, length, window);
+    const content = length - TRAILER_BYTES;
     const verified = this.#verified;
-    if (verified !== undefined && (verified[block >>> 3]! & (1 << (block & 7))) !== 0) return;
+    if (verified !== undefined && (verified[block >>> 3]! & (1 << (block & 7))) !== 0) {
+      return content;
+    }
+    // Not verified yet: if the codec is damaged, the checksum will say so in either branch.
+    if (window.bytes[window.start + content] !== CODEC_RAW) {
+      return this.#fromCache(block, window) ?? this.#unpack(block, offset, length, window);
+    }
     checkSection(window.bytes, window.start, length, this.path, offset);
     if (verified !== undefined) verified[block >>> 3]! |= 1 << (block & 7);
+    return content;
+  }
+
+  #loadRead(block: number, window: BlockWindow): number {
+    const cached = this.#fromCache(block, window);
+    if (cached !== undefined) return cached;
+    const offset = this.index.blockStart(block);
+    const length = this.index.blockEnd(block) - offset;
+    this.#source.load(offset, length, window);
+    return this.#unpack(block, offset, length, window);
+  }
+
+  #fromCache(block: number, window: BlockWindow): number | undefined {
+    const content = this.#cached?.get(block);
+    if (content === undefined) return undefined;
+    window.bytes = content;
+    window.start = 0;
+    return content.length;
+  }
+
+  /** Verifies the loaded section, decompresses it if need be, and offers it to the cache. */
+  #unpack(block: number, offset: number, length: number, window: BlockWindow): number {
+    const { bytes, start } = window;
+    const codec = checkSection(bytes, start, length, this.path, offset);
+    const end = start + length - TRAILER_BYTES;
+    const keep = this.#cached !== undefined && window.readaheadBytes === 0;
+    if (codec === CODEC_RAW && !keep) return end - start;
+    const content =
+      codec === CODEC_RAW
+        ? bytes.slice(start, end)
+        : decompressBlock(codec, bytes.subarray(start, end), this.path, offset);
+    if (keep) this.#cached.put(block, content);
+    window.bytes = content;
+    window.start = 0;
+    return content.length;
   }
 
   #checkProperties(offset: number, length: number): void {
@@ -176,82 +246,10 @@ export class TableReader {
   #loadSection(offset: number, length: number): BlockWindow {
     const window = new BlockWindow();
     this.#source.load(offset, length, window);
-    checkSection(window.bytes, window.start, length, this.path, offset);
+    checkRawSection(window.bytes, window.start, length, this.path, offset);
     return window;
   }
 }
-
-/** Goes through a table's entries; several may be in use at once. */
-export class TableCursor extends BlockReader implements EntryCursor {
-  readonly #reader: TableReader;
-  readonly #index: TableIndex;
-  readonly #window: BlockWindow;
-  #block = 0;
-
-  /** Made by `TableReader.cursor`. */
-  constructor(reader: TableReader, index: TableIndex, readaheadBytes: number) {
-    super(reader.path);
-    this.#reader = reader;
-    this.#index = index;
-    this.#window = new BlockWindow(readaheadBytes);
-  }
-
-  seekToFirst(): void {
-    this.#open(0);
-    this.toFirst();
-  }
-
-  seek(key: Uint8Array): void {
-    this.seekVersion(key, Number.MAX_SAFE_INTEGER);
-  }
-
-  /**
-   * Moves to the newest version of `key` whose sequence is at most `sequence`, or, where there is
-   * none, to the first entry of the next greater key.
-   */
-  seekVersion(key: Uint8Array, sequence: number): void {
-    const block = this.#index.find(key, sequence);
-    if (block === this.#index.count) {
-      this.valid = false;
-      return;
-    }
-    this.#open(block);
-    this.search(key, sequence);
-    if (this.valid) return;
-    throw new CorruptionError('The table index names a block that ends too early', {
-      file: this.#reader.path,
-      offset: this.#index.blockStart(block),
-    });
-  }
-
-  next(): void {
-    this.nextInBlock();
-    if (this.valid || this.#block + 1 >= this.#index.count) return;
-    this.#open(this.#block + 1);
-    this.toFirst();
-  }
-
-  /** Lets go of the memory that the current entry is in. */
-  release(): void {
-    this.closeBlock();
-    this.#window.bytes = EMPTY;
-    this.#window.buffer = EMPTY;
-    this.#window.bufferLength = 0;
-  }
-
-  #open(block: number): void {
-    // Should loading throw, no entry of the block before may seem to be current.
-    this.valid = false;
-    this.#reader.loadBlock(block, this.#window);
-    this.#block = block;
-    const offset = this.#index.blockStart(block);
-    const start = this.#window.start;
-    const end = start + this.#index.blockEnd(block) - offset - TRAILER_BYTES;
-    this.openBlock(this.#window.bytes, start, end, offset);
-  }
-}
-
-const EMPTY = new Uint8Array(0);
 
 function openSource(
   fs: FileSystem,

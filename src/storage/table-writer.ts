@@ -13,6 +13,7 @@ import { hash32 } from '../base/hash.js';
 import type { FileNumber } from '../base/ids.js';
 import type { TableMeta, TableOptions } from '../base/table-meta.js';
 import { BlockBuilder } from './block-builder.js';
+import { BlockCompressor, compressionFor } from './block-codec.js';
 import { FILTER_HASH_SEED, FilterBuilder } from './bloom-filter.js';
 import { type EntryKind, KIND_DELETE } from './entry-cursor.js';
 import { tableFileName, temporaryName } from './file-names.js';
@@ -59,8 +60,11 @@ export class TableWriter {
   ): TableWriter {
     const path = `${dir}/${tableFileName(number)}`;
     const temporaryPath = temporaryName(path);
+    const compression = compressionFor(options.compression ?? 'none', 'merge');
+    const compressor = BlockCompressor.for(compression);
     if (fs.stat(temporaryPath) !== undefined) fs.remove(temporaryPath);
-    return new TableWriter(fs, path, fs.open(temporaryPath, 'create'), number, options);
+    const handle = fs.open(temporaryPath, 'create');
+    return new TableWriter(fs, path, handle, number, options, compressor);
   }
 
   private constructor(
@@ -69,13 +73,14 @@ export class TableWriter {
     handle: FileHandle,
     number: FileNumber,
     options: TableOptions,
+    compressor: BlockCompressor | undefined,
   ) {
     this.#fs = fs;
     this.#path = path;
     this.#temporaryPath = handle.path;
     this.#handle = handle;
     this.#options = options;
-    this.#blocks = new BlockBuilder(BUFFER_BYTES, options.restartInterval);
+    this.#blocks = new BlockBuilder(BUFFER_BYTES, options.restartInterval, compressor);
     const bits = options.bloomBitsPerKey;
     this.#filter = bits > 0 ? new FilterBuilder(bits) : undefined;
     this.#properties = {

@@ -2,8 +2,10 @@
 import {
   type EntryCursor,
   type EntryKind,
+  type EntryView,
   KIND_DELETE,
   KIND_PUT,
+  type ReverseCursor,
 } from '../../src/storage/entry-cursor.js';
 
 export interface TestEntry {
@@ -43,7 +45,7 @@ export function withoutTwins(entries: readonly TestEntry[]): TestEntry[] {
   });
 }
 
-export function entryAt(cursor: EntryCursor): TestEntry {
+export function entryAt(cursor: EntryView): TestEntry {
   return {
     key: textOf(cursor.keyBytes, cursor.keyStart, cursor.keyLength),
     sequence: cursor.sequence,
@@ -65,6 +67,27 @@ export function allOf(cursor: EntryCursor): TestEntry[] {
   return restOf(cursor);
 }
 
+/** All that the cursor shows from where it stands backward. */
+export function backwardFrom(cursor: ReverseCursor): TestEntry[] {
+  const entries: TestEntry[] = [];
+  for (; cursor.valid; cursor.previous()) entries.push(entryAt(cursor));
+  return entries;
+}
+
+/** What going backward must show of `entries`: of each key the newest visible version. */
+export function expectedBackward(
+  entries: readonly TestEntry[],
+  snapshot: number,
+  below?: string,
+): TestEntry[] {
+  const shown = new Map<string, TestEntry>();
+  for (const entry of inTableOrder(entries)) {
+    const isSeen = entry.sequence <= snapshot && (below === undefined || entry.key < below);
+    if (isSeen && !shown.has(entry.key)) shown.set(entry.key, entry);
+  }
+  return [...shown.values()].reverse();
+}
+
 /** What a lookup must find among `entries`. */
 export function expectedVersion(
   entries: readonly TestEntry[],
@@ -75,7 +98,7 @@ export function expectedVersion(
 }
 
 /** A cursor over an array in table order, with buffers that it overwrites to catch borrowers. */
-export class ArrayCursor implements EntryCursor {
+export class ArrayCursor implements EntryCursor, ReverseCursor {
   valid = false;
   keyBytes = new Uint8Array(16);
   keyStart = 3;
@@ -87,6 +110,7 @@ export class ArrayCursor implements EntryCursor {
   valueStart = 5;
   valueLength = 0;
   readonly #entries: readonly TestEntry[];
+  #shown: readonly TestEntry[] = [];
   #at = 0;
 
   constructor(entries: readonly TestEntry[]) {
@@ -94,10 +118,26 @@ export class ArrayCursor implements EntryCursor {
   }
 
   seekToFirst(): void {
+    this.#shown = this.#entries;
     this.#show(0);
   }
 
+  seekToLast(snapshot: number): void {
+    this.#shown = expectedBackward(this.#entries, snapshot);
+    this.#show(0);
+  }
+
+  seekBefore(key: Uint8Array, snapshot: number): void {
+    this.#shown = expectedBackward(this.#entries, snapshot, textOf(key));
+    this.#show(0);
+  }
+
+  previous(): void {
+    this.#show(this.#at + 1);
+  }
+
   seek(key: Uint8Array): void {
+    this.#shown = this.#entries;
     const wanted = textOf(key);
     const at = this.#entries.findIndex((entry) => entry.key >= wanted);
     this.#show(at < 0 ? this.#entries.length : at);
@@ -111,7 +151,7 @@ export class ArrayCursor implements EntryCursor {
     this.#at = at;
     this.keyBytes.fill(0xee);
     this.valueBytes.fill(0xee);
-    const entry = this.#entries[at];
+    const entry = this.#shown[at];
     this.valid = entry !== undefined;
     if (entry === undefined) return;
     this.keyBytes = padded(entry.key, this.keyStart);

@@ -1,7 +1,8 @@
 /** Tables for tests: options with small numbers, and arbitrary entries that are hard on a table. */
 import fc from 'fast-check';
 import { fileNumber } from '../../src/base/ids.js';
-import type { TableMeta, TableOptions } from '../../src/base/table-meta.js';
+import type { Compression, TableMeta, TableOptions } from '../../src/base/table-meta.js';
+import { lz4Available } from '../../src/storage/block-codec.js';
 import { KIND_DELETE, KIND_PUT } from '../../src/storage/entry-cursor.js';
 import type { FileSystem } from '../../src/storage/file-system.js';
 import { TableWriter } from '../../src/storage/table-writer.js';
@@ -95,9 +96,15 @@ export function arbitraryEntries(minLength: number, maxLength: number): fc.Arbit
     .map((entries) => inTableOrder(withoutTwins(entries)));
 }
 
+/** All that this machine can write. */
+export const COMPRESSIONS: Compression[] = lz4Available()
+  ? ['none', 'auto', 'deflate', 'lz4']
+  : ['none', 'auto', 'deflate'];
+
 export const arbitraryOptions: fc.Arbitrary<TableOptions> = fc.record({
   blockBytes: fc.integer({ min: 1, max: 500 }),
   tableBytesMax: fc.integer({ min: 1, max: 3000 }),
   bloomBitsPerKey: fc.constantFrom(0, 1, 10, 64),
   restartInterval: fc.integer({ min: 1, max: 20 }),
+  compression: fc.constantFrom(...COMPRESSIONS),
 });

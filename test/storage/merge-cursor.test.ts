@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
-import { MergeCursor } from '../../src/storage/merge-cursor.js';
+import { MergeCursor, ReverseMergeCursor } from '../../src/storage/merge-cursor.js';
 import {
   ArrayCursor,
   allOf,
+  backwardFrom,
   bytesOf,
   entryAt,
+  expectedBackward,
   inTableOrder,
   put,
   restOf,
@@ -66,6 +68,22 @@ test('shows no entry once an input has thrown', () => {
   };
   assert.throws(() => cursor.next(), /damaged/);
   assert.is(cursor.valid, false);
+});
+
+test('backward shows of each key the newest visible version of any input', () => {
+  const inputs = fc.array(arbitraryEntries(0, 15), { maxLength: 9 });
+  const snapshots = fc.oneof(fc.integer({ min: 0, max: 32 }), fc.constant(2 ** 53 - 1));
+  const bounds = fc.constantFrom('', 'a', 'ab', 'pp', '\xff');
+  fc.assert(
+    fc.property(inputs, snapshots, bounds, (lists, snapshot, bound) => {
+      const cursor = new ReverseMergeCursor(lists.map((entries) => new ArrayCursor(entries)));
+      // Array.sort is stable, so of twins the newer input's one is expected.
+      cursor.seekToLast(snapshot);
+      assert.equal(backwardFrom(cursor), expectedBackward(lists.flat(), snapshot));
+      cursor.seekBefore(bytesOf(bound), snapshot);
+      assert.equal(backwardFrom(cursor), expectedBackward(lists.flat(), snapshot, bound));
+    }),
+  );
 });
 
 run();

@@ -91,7 +91,7 @@ test('refuses an unknown codec or format only where the checksum proves it real'
   const codecAt = 63;
   assert.is(bytes[codecAt], CODEC_RAW);
   const newer = bytes.slice();
-  newer[codecAt] = 1;
+  newer[codecAt] = 9;
   assert.throws(() => allOf(open(newer).cursor()), isA('DATA_CORRUPTION'));
   writeU32(newer, codecAt + 1, crc32(newer.subarray(0, codecAt + 1), 0));
   assert.throws(() => allOf(open(newer).cursor()), isA('UNIMPLEMENTED'));

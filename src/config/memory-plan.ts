@@ -75,7 +75,8 @@ function leastRings({ limits }: Config): RingSizes {
     writeRequestBytes: ringFor(limits.batchBytesMax),
     readRequestBytes: ringFor(limits.keyBytesMax),
     writeReplyBytes: RING_BYTES_LEAST,
-    readReplyBytes: ringFor(limits.valueBytesMax),
+    // A page of a scan answers at least one entry, key and value.
+    readReplyBytes: ringFor(limits.keyBytesMax + limits.valueBytesMax),
   };
 }
 

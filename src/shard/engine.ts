@@ -15,7 +15,7 @@
  * or refused, reads go on.
  */
 import { assert } from '../base/assert.js';
-import { messageOf } from '../base/errors.js';
+import { messageOf, StormError } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
 import { DISTRUST_FILE } from '../storage/file-names.js';
@@ -215,13 +215,24 @@ export class Engine {
     this.#snapshots.close(id);
   }
 
+  /** Wall time in ms, by which expiry is judged. */
+  wallMs(): number {
+    return this.#env.clock.wallMs();
+  }
+
   /** Does a part of what a scan needs first; true when `scan` may be called. */
   prepareScan(): boolean {
     return this.#stack.prepareOrder();
   }
 
   /** Fills a page with what the snapshot sees of [from, to), ascending. */
-  scan(bounds: Pick<ScanRange, 'from' | 'to'>, snapshot: Snapshot, sink: PageSink): PageEnd {
+  scan(
+    bounds: Pick<ScanRange, 'from' | 'to'>,
+    snapshot: Snapshot,
+    sink: PageSink,
+    reverse = false,
+  ): PageEnd {
+    if (reverse) throw new StormError('UNIMPLEMENTED', 'Reverse scans are not built yet');
     const source = new MergeCursor([...this.#stack.cursors(), ...this.#keeper.version.cursors()]);
     const nowMs = this.#env.clock.wallMs();
     return scanForward(source, { ...bounds, snapshot: snapshot.sequence, nowMs }, sink);

@@ -29,7 +29,7 @@ const LOOKED_AT_MAX = 20_000;
 export type PageEnd =
   | { kind: 'done' }
   /** Go on from this key, inclusive. */
-  | { kind: 'more'; from: Uint8Array };
+  | { kind: 'more'; key: Uint8Array };
 
 /** Fills `sink` from `source`, which is not yet positioned, in ascending order. */
 export function scanForward(source: EntryCursor, range: ScanRange, sink: PageSink): PageEnd {
@@ -40,10 +40,10 @@ export function scanForward(source: EntryCursor, range: ScanRange, sink: PageSin
   for (let looked = 0; source.valid; source.next(), looked++) {
     if (to !== undefined && isAtOrAbove(source, to)) break;
     if (last.is(source)) continue;
-    if (looked >= LOOKED_AT_MAX) return { kind: 'more', from: keyOf(source) };
+    if (looked >= LOOKED_AT_MAX) return { kind: 'more', key: keyOf(source) };
     if (source.sequence > snapshot) continue;
     const isGone = source.kind === KIND_DELETE || isExpired(source.expiresAtMs, nowMs);
-    if (!isGone && !sink.add(source)) return { kind: 'more', from: keyOf(source) };
+    if (!isGone && !sink.add(source)) return { kind: 'more', key: keyOf(source) };
     last.take(source);
   }
   return { kind: 'done' };

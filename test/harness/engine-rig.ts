@@ -185,7 +185,7 @@ export class EngineRig {
         },
       });
       if (end.kind === 'done') return found;
-      start = end.from;
+      start = end.key;
     }
   }
 

@@ -57,6 +57,7 @@ export interface Config {
     readonly bytesMax: number;
     readonly bloomBitsPerKey: number;
     readonly restartInterval: number;
+    readonly compression: 'auto' | 'lz4' | 'deflate' | 'none';
   };
   readonly read: {
     readonly mode: 'auto' | 'mmap' | 'pread';

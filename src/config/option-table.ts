@@ -256,6 +256,12 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
     unit: 'entries',
     help: 'Entries of a block from one full key to the next.',
   },
+  'table.compression': {
+    type: 'choice',
+    choices: ['auto', 'lz4', 'deflate', 'none'],
+    default: 'auto',
+    help: 'Of blocks that it shortens by an eighth; auto = lz4, or deflate for merges without it.',
+  },
   'read.mode': {
     type: 'choice',
     choices: ['auto', 'mmap', 'pread'],

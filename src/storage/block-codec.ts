@@ -75,7 +75,7 @@ export class BlockCompressor {
 
   private constructor(compression: 'lz4' | 'deflate') {
     this.#codec = compression === 'lz4' ? CODEC_LZ4 : CODEC_DEFLATE;
-    this.#lz4 = compression === 'lz4' ? needLz4('Cannot write tables with lz4') : undefined;
+    this.#lz4 = compression === 'lz4' ? requireLz4('Cannot write tables with lz4') : undefined;
   }
 
   /**
@@ -145,7 +145,8 @@ export function decompressBlock(
   if (codec !== CODEC_DEFLATE && codec !== CODEC_LZ4) {
     throw unknownCodec(codec, file, offset);
   }
-  const addon = codec === CODEC_LZ4 ? needLz4(`Cannot read ${file}, written with lz4`) : undefined;
+  const addon =
+    codec === CODEC_LZ4 ? requireLz4(`Cannot read ${file}, written with lz4`) : undefined;
   const rawLength = packed.length < LENGTH_BYTES ? 0 : readU32(packed, 0);
   // Before memory is asked for: a checksum vouches for the bytes, not for the writer's sanity.
   if (rawLength === 0 || rawLength > TABLE_BYTES_LIMIT) {
@@ -175,7 +176,8 @@ function inflated(packed: Uint8Array, rawLength: number): Uint8Array {
   return raw.buffer.byteLength > raw.length + ZLIB_CHUNK_BYTES_MIN ? new Uint8Array(raw) : raw;
 }
 
-function needLz4(what: string): Lz4Addon {
+/** The addon; where it is missing FAILED_PRECONDITION, which says `what` for. */
+export function requireLz4(what: string): Lz4Addon {
   const addon = lz4();
   if (addon !== undefined) return addon;
   throw new StormError(

@@ -1,7 +1,8 @@
-/** From the config, and the shard count of the data dir, to everything a cluster is built from. Pure. */
+/** From the config and the data dir's shard count to everything a cluster is built from. Pure. */
 import { StormError } from '../base/errors.js';
 import type { Config } from '../config/config.js';
 import { planMemory } from '../config/memory-plan.js';
+import { requireLz4 } from '../storage/block-codec.js';
 import type { ClusterPlan } from './cluster-plan.js';
 
 /** Jobs of one shard that may wait at the desk; its engine has far fewer at a time. */
@@ -9,7 +10,7 @@ const JOBS_WAITING_MAX = 32;
 const MERGE_NICE_INCREMENT = 5;
 const ROUTER_THREADS_MAX = 1;
 
-/** Throws when the memory budget is too small or something is asked for that does not exist yet. */
+/** Throws when the memory budget is too small or something is asked for that does not exist here. */
 export function planCluster(config: Config, dataDir: string, shardCount: number): ClusterPlan {
   const { grpc, http, limits, router, wal, table, read, compaction, supervision } = config;
   if (router.threads > ROUTER_THREADS_MAX) {
@@ -18,6 +19,7 @@ export function planCluster(config: Config, dataDir: string, shardCount: number)
       `router.threads must be at most ${ROUTER_THREADS_MAX} in this version: found ${router.threads}`,
     );
   }
+  if (table.compression === 'lz4') requireLz4('table.compression cannot be lz4');
   const memory = planMemory(config, shardCount, router.threads);
   return {
     dataDir,
@@ -49,6 +51,7 @@ export function planCluster(config: Config, dataDir: string, shardCount: number)
         tableBytesMax: table.bytesMax,
         bloomBitsPerKey: table.bloomBitsPerKey,
         restartInterval: table.restartInterval,
+        compression: table.compression,
       },
       readMode: read.mode,
       readVerify: read.verify,

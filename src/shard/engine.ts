@@ -15,19 +15,25 @@
  * or refused, reads go on.
  */
 import { assert } from '../base/assert.js';
-import { messageOf, StormError } from '../base/errors.js';
+import { messageOf } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
 import { DISTRUST_FILE } from '../storage/file-names.js';
 import { LookupResult } from '../storage/lookup.js';
-import { MergeCursor } from '../storage/merge-cursor.js';
+import { MergeCursor, ReverseMergeCursor } from '../storage/merge-cursor.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import { CommitGroup } from './commit-group.js';
 import type { EngineEnv } from './engine-env.js';
 import { Housekeeper } from './housekeeper.js';
 import type { MemTable } from './mem-table.js';
 import { MemTableStack } from './mem-table-stack.js';
-import { type PageEnd, type PageSink, type ScanRange, scanForward } from './range-scan.js';
+import {
+  type PageEnd,
+  type PageSink,
+  type ScanRange,
+  scanBackward,
+  scanForward,
+} from './range-scan.js';
 import { recoverShard } from './recovery.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
 import { decidePressure, type Pressure } from './write-pressure.js';
@@ -225,17 +231,21 @@ export class Engine {
     return this.#stack.prepareOrder();
   }
 
-  /** Fills a page with what the snapshot sees of [from, to), ascending. */
+  /** Fills a page with what the snapshot sees of [from, to), ascending or descending. */
   scan(
     bounds: Pick<ScanRange, 'from' | 'to'>,
     snapshot: Snapshot,
     sink: PageSink,
     reverse = false,
   ): PageEnd {
-    if (reverse) throw new StormError('UNIMPLEMENTED', 'Reverse scans are not built yet');
-    const source = new MergeCursor([...this.#stack.cursors(), ...this.#keeper.version.cursors()]);
-    const nowMs = this.#env.clock.wallMs();
-    return scanForward(source, { ...bounds, snapshot: snapshot.sequence, nowMs }, sink);
+    const range = { ...bounds, snapshot: snapshot.sequence, nowMs: this.#env.clock.wallMs() };
+    const fresh = this.#stack.cursors();
+    const { version } = this.#keeper;
+    if (reverse) {
+      const source = new ReverseMergeCursor([...fresh, ...version.reverseCursors()]);
+      return scanBackward(source, range, sink);
+    }
+    return scanForward(new MergeCursor([...fresh, ...version.cursors()]), range, sink);
   }
 
   /**

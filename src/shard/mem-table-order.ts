@@ -24,6 +24,7 @@ import {
   type EntryKind,
   KIND_DELETE,
   KIND_PUT,
+  type ReverseCursor,
 } from '../storage/entry-cursor.js';
 import { compareBytes } from '../storage/key-bytes.js';
 import { type KeyTable, sortKeys } from '../storage/key-sort.js';
@@ -65,7 +66,7 @@ export class MemTableOrder {
    * One cursor per chunk and one for the tail; together they show every key. They are good until
    * the next write: use them within a turn.
    */
-  cursors(): EntryCursor[] {
+  cursors(): MemTableCursor[] {
     const tail = this.#sorted(this.#tail.subarray(0, this.#tailCount));
     return [...this.#chunks, tail].map(
       (firsts) => new ChunkCursor(this.#table, firsts, this.#bytes, this.#words),
@@ -97,8 +98,11 @@ export class MemTableOrder {
   }
 }
 
-/** Goes through one chunk, all versions of each key, newest first. */
-class ChunkCursor implements EntryCursor {
+/** Forward or backward: the contract of each is that of the interface. */
+export type MemTableCursor = EntryCursor & ReverseCursor;
+
+/** Goes through one chunk: forward all versions of each key, newest first; backward key by key. */
+class ChunkCursor implements MemTableCursor {
   valid = false;
   readonly keyBytes: Uint8Array;
   keyStart = 0;
@@ -114,6 +118,7 @@ class ChunkCursor implements EntryCursor {
   readonly #words: Uint32Array;
   #index = 0;
   #at = 0;
+  #snapshot = 0;
 
   constructor(table: MemTable, firsts: Uint32Array, bytes: Uint8Array, words: Uint32Array) {
     this.#table = table;
@@ -135,6 +140,35 @@ class ChunkCursor implements EntryCursor {
     const older = this.#words[this.#at + WORD_PREVIOUS]!;
     if (older === 0) this.#moveTo(this.#index + 1);
     else this.#load(older);
+  }
+
+  seekToLast(snapshot: number): void {
+    this.#snapshot = snapshot;
+    this.#moveBack(this.#firsts.length - 1);
+  }
+
+  seekBefore(key: Uint8Array, snapshot: number): void {
+    this.#snapshot = snapshot;
+    this.#moveBack(this.#lowerBound(key) - 1);
+  }
+
+  previous(): void {
+    this.#moveBack(this.#index - 1);
+  }
+
+  /** To the nearest key at or below `index` that the snapshot may see, at its newest version. */
+  #moveBack(index: number): void {
+    const words = this.#words;
+    for (let i = index; i >= 0; i--) {
+      let at = this.#table.newestOf(this.#firsts[i]!);
+      while (at !== 0 && arenaSequence(words, at) > this.#snapshot) at = words[at + WORD_PREVIOUS]!;
+      if (at === 0) continue;
+      this.#index = i;
+      this.valid = true;
+      this.#load(at);
+      return;
+    }
+    this.valid = false;
   }
 
   /** Index of the first key that is not below `key`. */

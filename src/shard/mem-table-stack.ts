@@ -3,11 +3,10 @@
  * a while, when the pool has no arena: then nothing can be written, and reads go on.
  */
 import { assert } from '../base/assert.js';
-import type { EntryCursor } from '../storage/entry-cursor.js';
 import type { LookupResult } from '../storage/lookup.js';
 import type { ArenaPort } from './engine-env.js';
 import { MemTable } from './mem-table.js';
-import { MemTableOrder } from './mem-table-order.js';
+import { type MemTableCursor, MemTableOrder } from './mem-table-order.js';
 
 export class MemTableStack {
   readonly #arenas: ArenaPort;
@@ -90,7 +89,7 @@ export class MemTableStack {
   }
 
   /** Cursors that together show every entry, newest MemTable first; good until the next write. */
-  cursors(): EntryCursor[] {
+  cursors(): MemTableCursor[] {
     return this.#all().flatMap((table) => this.#orderOf(table).cursors());
   }
 

@@ -3,7 +3,12 @@
  * of a range of keys. A page is produced within one turn, from cursors that are opened for it and
  * forgotten after it; between pages nothing is held but the snapshot's sequence number.
  */
-import { type EntryCursor, KIND_DELETE } from '../storage/entry-cursor.js';
+import {
+  type EntryCursor,
+  type EntryView,
+  KIND_DELETE,
+  type ReverseCursor,
+} from '../storage/entry-cursor.js';
 import { compareBytes } from '../storage/key-bytes.js';
 
 export interface ScanRange {
@@ -20,7 +25,7 @@ export interface ScanRange {
 /** Takes entries until it is full. The bytes are borrowed: copy them. */
 export interface PageSink {
   /** False when the entry was not taken: the page ends before it. */
-  add(entry: EntryCursor): boolean;
+  add(entry: EntryView): boolean;
 }
 
 /** How many entries a page may look at, so that a stretch of tombstones cannot hold up a turn. */
@@ -49,15 +54,29 @@ export function scanForward(source: EntryCursor, range: ScanRange, sink: PageSin
   return { kind: 'done' };
 }
 
+/** The same from the upper bound down. */
+export function scanBackward(source: ReverseCursor, range: ScanRange, sink: PageSink): PageEnd {
+  const { from, to, snapshot, nowMs } = range;
+  if (to === undefined) source.seekToLast(snapshot);
+  else source.seekBefore(to, snapshot);
+  for (let looked = 0; source.valid; source.previous(), looked++) {
+    if (from !== undefined && !isAtOrAbove(source, from)) break;
+    if (looked >= LOOKED_AT_MAX) return { kind: 'more', key: keyOf(source) };
+    const isGone = source.kind === KIND_DELETE || isExpired(source.expiresAtMs, nowMs);
+    if (!isGone && !sink.add(source)) return { kind: 'more', key: keyOf(source) };
+  }
+  return { kind: 'done' };
+}
+
 export function isExpired(expiresAtMs: number, nowMs: number): boolean {
   return expiresAtMs !== 0 && expiresAtMs <= nowMs;
 }
 
-function isAtOrAbove(entry: EntryCursor, bound: Uint8Array): boolean {
+function isAtOrAbove(entry: EntryView, bound: Uint8Array): boolean {
   return compareBytes(entry.keyBytes, entry.keyStart, entry.keyLength, bound, 0, bound.length) >= 0;
 }
 
-function keyOf(entry: EntryCursor): Uint8Array {
+function keyOf(entry: EntryView): Uint8Array {
   return entry.keyBytes.slice(entry.keyStart, entry.keyStart + entry.keyLength);
 }
 
@@ -66,12 +85,12 @@ class KeyCopy {
   #bytes = new Uint8Array(256);
   #length = -1;
 
-  is({ keyBytes, keyStart, keyLength }: EntryCursor): boolean {
+  is({ keyBytes, keyStart, keyLength }: EntryView): boolean {
     if (keyLength !== this.#length) return false;
     return compareBytes(keyBytes, keyStart, keyLength, this.#bytes, 0, keyLength) === 0;
   }
 
-  take({ keyBytes, keyStart, keyLength }: EntryCursor): void {
+  take({ keyBytes, keyStart, keyLength }: EntryView): void {
     if (keyLength > this.#bytes.length) this.#bytes = new Uint8Array(keyLength * 2);
     for (let i = 0; i < keyLength; i++) this.#bytes[i] = keyBytes[keyStart + i]!;
     this.#length = keyLength;

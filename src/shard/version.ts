@@ -3,14 +3,13 @@
  * new version that shares the readers of the tables that stayed. Belongs to the shard's thread.
  */
 import { assert } from '../base/assert.js';
-import type { TableMeta } from '../base/table-meta.js';
-import type { EntryCursor } from '../storage/entry-cursor.js';
+import type { EntryCursor, EntryView, ReverseCursor } from '../storage/entry-cursor.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { compareBytes } from '../storage/key-bytes.js';
 import type { LookupResult } from '../storage/lookup.js';
 import type { PlacedTable } from '../storage/manifest-format.js';
 import type { ManifestState } from '../storage/manifest-state.js';
-import { RunCursor } from '../storage/run-cursor.js';
+import { ReverseRunCursor, RunCursor, type RunTables } from '../storage/run-cursor.js';
 import { TableReader, type TableReaderOptions } from '../storage/table-reader.js';
 
 export interface OpenTable {
@@ -85,18 +84,24 @@ export class Version {
 
   /** A cursor over each run, newest first; good while the version is the present one. */
   cursors(): EntryCursor[] {
-    return this.runs.map(({ tables }) => {
-      const readers = new Map(tables.map(({ meta, reader }) => [meta.number, reader]));
-      const open = (meta: TableMeta): EntryCursor => {
-        const reader = readers.get(meta.number);
-        assert(reader !== undefined, 'a run consists of open tables');
-        return reader.cursor();
-      };
-      return new RunCursor(
-        tables.map(({ meta }) => meta),
-        { open, close: () => {} },
-      );
-    });
+    return this.runs.map(
+      (run) =>
+        new RunCursor(
+          metasOf(run),
+          tablesOf(run, (r) => r.cursor()),
+        ),
+    );
+  }
+
+  /** The same, backward. */
+  reverseCursors(): ReverseCursor[] {
+    return this.runs.map(
+      (run) =>
+        new ReverseRunCursor(
+          metasOf(run),
+          tablesOf(run, (r) => r.reverseCursor()),
+        ),
+    );
   }
 
   close(): void {
@@ -115,4 +120,24 @@ function tableFor(tables: readonly OpenTable[], key: Uint8Array): OpenTable | un
     else high = middle;
   }
   return tables[low - 1];
+}
+
+function metasOf({ tables }: OpenRun): PlacedTable[] {
+  return tables.map(({ meta }) => meta);
+}
+
+/** Readers are open already and stay so: the version owns them. */
+function tablesOf<Cursor extends EntryView>(
+  { tables }: OpenRun,
+  cursorOf: (reader: TableReader) => Cursor,
+): RunTables<Cursor> {
+  const readers = new Map(tables.map(({ meta, reader }) => [meta.number, reader]));
+  return {
+    open(meta) {
+      const reader = readers.get(meta.number);
+      assert(reader !== undefined, 'a run consists of open tables');
+      return cursorOf(reader);
+    },
+    close: () => {},
+  };
 }

@@ -16,7 +16,7 @@ import type { Job, JobResult } from '../../src/rpc/jobs.js';
 import { Engine } from '../../src/shard/engine.js';
 import type { ArenaPort, EngineEnv, JobPort } from '../../src/shard/engine-env.js';
 import type { Snapshot } from '../../src/shard/snapshots.js';
-import type { EntryCursor } from '../../src/storage/entry-cursor.js';
+import type { EntryView } from '../../src/storage/entry-cursor.js';
 import type { FileSystem } from '../../src/storage/file-system.js';
 import { LookupResult } from '../../src/storage/lookup.js';
 import { ManualClock } from './manual-clock.js';
@@ -49,6 +49,8 @@ export function smallOptions(change: Partial<EngineOptions> = {}): EngineOptions
     ...change,
   };
 }
+
+export type Pair = [key: string, value: string];
 
 export interface Change {
   key: string;
@@ -170,22 +172,28 @@ export class EngineRig {
   }
 
   /** Everything that the snapshot sees in [from, to), in pages of `pageMax` entries. */
-  scan(snapshot: Snapshot, from?: string, to?: string, pageMax = 7): [string, string][] {
-    const found: [string, string][] = [];
+  scan(snapshot: Snapshot, from?: string, to?: string, pageMax = 7, reverse = false): Pair[] {
+    const found: Pair[] = [];
     const bound = (key: string | undefined) => (key === undefined ? undefined : Buffer.from(key));
-    let start: Uint8Array | undefined = bound(from);
+    const bounds: { from: Uint8Array | undefined; to: Uint8Array | undefined } = {
+      from: bound(from),
+      to: bound(to),
+    };
     while (!this.engine.prepareScan());
     for (;;) {
       let left = pageMax;
-      const end = this.engine.scan({ from: start, to: bound(to) }, snapshot, {
-        add(entry) {
+      const sink = {
+        add(entry: EntryView): boolean {
           if (left-- === 0) return false;
           found.push([textOf(entry, 'key'), textOf(entry, 'value')]);
           return true;
         },
-      });
+      };
+      const end = this.engine.scan(bounds, snapshot, sink, reverse);
       if (end.kind === 'done') return found;
-      start = end.key;
+      // The key is inclusive in either direction; the upper bound is not.
+      if (reverse) bounds.to = Buffer.concat([end.key, Buffer.of(0)]);
+      else bounds.from = end.key;
     }
   }
 
@@ -200,7 +208,7 @@ export class EngineRig {
   }
 }
 
-function textOf(entry: EntryCursor, part: 'key' | 'value'): string {
+function textOf(entry: EntryView, part: 'key' | 'value'): string {
   const start = part === 'key' ? entry.keyStart : entry.valueStart;
   const length = part === 'key' ? entry.keyLength : entry.valueLength;
   const bytes = part === 'key' ? entry.keyBytes : entry.valueBytes;

@@ -45,6 +45,8 @@ scans.test('shows what a snapshot saw, through flushes, merges and later writes'
           sorted(seen, from, to),
           `seed ${seed}, step ${step}`,
         );
+        const backward = rig.scan(snapshot, from, to, 5, true);
+        assert.equal(backward.reverse(), sorted(seen, from, to), `seed ${seed}, backward`);
         if (random.chance(0.5)) {
           rig.engine.closeSnapshot(snapshot.id);
           open.splice(at, 1);

@@ -26,6 +26,7 @@ import {
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentEnd } from './wal-format.js';
 import type { LiveSegment, WalIdentity } from './wal-reader.js';
 import type { GroupFrame, WriteAheadLog } from './write-ahead-log.js';
+import { createZeroFile } from './zero-file.js';
 
 const SLOTS_PER_EPOCH = 1000;
 
@@ -287,19 +288,13 @@ export class WalWriter implements WriteAheadLog {
   }
 
   /**
-   * A segment without preallocated blocks, for the moments when no filled one is in stock: slower
-   * to sync, equally safe.
+   * A segment for an opening that finds none in stock. It is filled like the others: in a file with
+   * holes the log would meet a full disk in the middle of a write, and break.
    */
   #makeSegment(): { path: string; slot: number } {
     const slot = this.#nextSlot++;
     const path = `${this.#dir}/${walFileName(slot)}`;
-    const handle = this.#fs.open(path, 'create');
-    try {
-      handle.truncate(this.#options.segmentBytes);
-      handle.syncData();
-    } finally {
-      handle.close();
-    }
+    createZeroFile(this.#fs, path, this.#options.segmentBytes);
     this.#fs.syncDir(this.#dir);
     return { path, slot };
   }

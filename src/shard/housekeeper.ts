@@ -118,9 +118,7 @@ export class Housekeeper {
     if (this.#ready('segment', now)) this.#orderSegment();
     if (this.#ready('flush', now)) this.#startFlush();
     if (this.#ready('merge', now)) this.#startMerge();
-    let due = now + IDLE_MS;
-    for (const { retryAtMs } of this.#failures.values()) due = Math.min(due, retryAtMs);
-    return due;
+    return this.#nextRetry(now);
   }
 
   takeReleasedTables(): boolean {
@@ -135,13 +133,26 @@ export class Housekeeper {
     this.#manifest.close();
   }
 
+  /** Who runs already, or waits for a commit, has nothing to try again before that is over. */
+  #nextRetry(now: number): number {
+    let due = now + IDLE_MS;
+    for (const [task, { retryAtMs }] of this.#failures) {
+      const isHeld = this.#busy.has(task) || (task !== 'commit' && this.#commits.length > 0);
+      if (!isHeld) due = Math.min(due, retryAtMs);
+    }
+    return due;
+  }
+
   #ready(task: Task, now: number): boolean {
     if (this.#busy.has(task) || this.#commits.length > 0) return false;
     return now >= (this.#failures.get(task)?.retryAtMs ?? 0);
   }
 
   #orderSegment(): void {
-    if (this.#wal.sparesWanted === 0) return;
+    if (this.#wal.sparesWanted === 0) {
+      this.#failures.delete('segment');
+      return;
+    }
     const name = this.#wal.takeSpareName();
     const { dir, walSegmentBytes } = this.#options;
     const job: Job = { kind: 'fill-segment', dir, name, sizeBytes: walSegmentBytes };

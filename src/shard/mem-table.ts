@@ -4,7 +4,10 @@
  * flush job on another thread may read the same memory.
  */
 import { assert } from '../base/assert.js';
+import { hash32 } from '../base/hash.js';
 import {
+  ARENA_ENTRY_BYTES,
+  ARENA_EXPIRY_BYTES,
   ARENA_HEADER_BYTES,
   type ArenaLayout,
   arenaEntryBytes,
@@ -25,14 +28,21 @@ import {
 import { type EntryKind, KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
 import type { LookupResult } from '../storage/lookup.js';
 
-/** Below this many bytes a loop copies faster than a call with a fresh view. */
-const COPY_LOOP_BYTES_MAX = 96;
+/** Up to here a loop over words copies faster than a call with a fresh view. */
+const COPY_LOOP_BYTES_MAX = 256;
+const HASH_SEED = 0;
+const EMPTY = new Uint8Array(0);
 
 export class MemTable {
   readonly arena: SharedArrayBuffer;
   readonly #bytes: Uint8Array;
+  readonly #view: DataView;
   readonly #words: Uint32Array;
+  readonly #slots: Int32Array;
   readonly #layout: ArenaLayout;
+  /** What was copied from last, and a view of it: nearly always the same array again. */
+  #source: Uint8Array = EMPTY;
+  #sourceView: DataView = new DataView(EMPTY.buffer);
   #used: number;
   #keyCount = 0;
   entryCount = 0;
@@ -44,8 +54,10 @@ export class MemTable {
   constructor(arena: SharedArrayBuffer) {
     this.arena = arena;
     this.#bytes = new Uint8Array(arena);
+    this.#view = new DataView(arena);
     this.#words = new Uint32Array(arena, 0, Math.floor(arena.byteLength / 4));
     this.#layout = arenaLayout(arena.byteLength);
+    this.#slots = new Int32Array(arena, ARENA_HEADER_BYTES, this.#layout.slotCount);
     this.#words.fill(0, 0, this.#layout.dataStart / 4);
     this.#used = this.#layout.dataStart;
   }
@@ -89,29 +101,32 @@ export class MemTable {
     sequence: number,
   ): void {
     const words = this.#words;
-    const size = arenaEntryBytes(keyLength, valueLength, expiresAtMs > 0);
+    const expires = expiresAtMs > 0;
+    const size = arenaEntryBytes(keyLength, valueLength, expires);
     assert(this.#used + size <= this.#bytes.length, 'the arena has room for the entry');
-    const hash = hashKey(source, keyStart, keyLength);
+    const hash = hash32(source, keyStart, keyLength, HASH_SEED);
     const slot = this.#findSlot(hash, source, keyStart, keyLength);
-    const previous = words[slot]!;
+    const { offsetMask } = this.#layout;
+    const previous = this.#slots[slot]! & offsetMask;
     if (previous === 0) this.#keyCount++;
-    const at = this.#used / 4;
+    const at = this.#used >>> 2;
     words[at + WORD_PREVIOUS] = previous;
     words[at + WORD_HASH] = hash;
     words[at + WORD_SEQUENCE] = sequence;
     words[at + WORD_KIND] =
-      (kind << KIND_SHIFT) | (expiresAtMs > 0 ? HAS_EXPIRY : 0) | Math.floor(sequence / 2 ** 32);
+      (kind << KIND_SHIFT) | (expires ? HAS_EXPIRY : 0) | Math.floor(sequence / 2 ** 32);
     words[at + WORD_KEY_LENGTH] = keyLength;
     words[at + WORD_VALUE_LENGTH] = valueLength;
-    if (expiresAtMs > 0) {
+    let key = this.#used + ARENA_ENTRY_BYTES;
+    if (expires) {
       words[at + WORD_EXPIRY] = expiresAtMs;
       words[at + WORD_EXPIRY + 1] = Math.floor(expiresAtMs / 2 ** 32);
+      key += ARENA_EXPIRY_BYTES;
     }
-    const key = arenaKeyStart(words, at);
-    copyBytes(source, keyStart, keyLength, this.#bytes, key);
-    copyBytes(source, valueStart, valueLength, this.#bytes, key + keyLength);
+    this.#copy(source, keyStart, keyLength, key);
+    this.#copy(source, valueStart, valueLength, key + keyLength);
     this.#used += size;
-    words[slot] = at;
+    this.#slots[slot] = at | (hash & ~offsetMask);
     this.entryCount++;
     if (this.minSequence === 0) this.minSequence = sequence;
     this.maxSequence = sequence;
@@ -126,8 +141,9 @@ export class MemTable {
     into: LookupResult,
   ): boolean {
     const words = this.#words;
-    const hash = hashKey(key, keyStart, keyLength);
-    let at = words[this.#findSlot(hash, key, keyStart, keyLength)]!;
+    const hash = hash32(key, keyStart, keyLength, HASH_SEED);
+    const slot = this.#findSlot(hash, key, keyStart, keyLength);
+    let at = this.#slots[slot]! & this.#layout.offsetMask;
     while (at !== 0 && arenaSequence(words, at) > snapshot) at = words[at + WORD_PREVIOUS]!;
     if (at === 0) return false;
     into.kind = words[at + WORD_KIND]! >>> KIND_SHIFT === KIND_DELETE ? KIND_DELETE : KIND_PUT;
@@ -149,7 +165,7 @@ export class MemTable {
       keyStart,
       words[at + WORD_KEY_LENGTH]!,
     );
-    return words[slot]!;
+    return this.#slots[slot]! & this.#layout.offsetMask;
   }
 
   /** Byte offset of the first entry in the arena; entries follow each other without gaps. */
@@ -157,17 +173,15 @@ export class MemTable {
     return this.#layout.dataStart;
   }
 
-  /** The index slot (as a word offset) that holds the key, or the empty one where it belongs. */
+  /** The index slot that holds the key, or the empty one where it belongs. */
   #findSlot(hash: number, key: Uint8Array, keyStart: number, keyLength: number): number {
-    const words = this.#words;
-    const mask = this.#layout.slotCount - 1;
-    let slot = hash & mask;
-    for (;;) {
-      const word = ARENA_HEADER_BYTES / 4 + slot;
-      const at = words[word]!;
-      if (at === 0) return word;
-      if (words[at + WORD_HASH] === hash && this.#keyIs(at, key, keyStart, keyLength)) return word;
-      slot = (slot + 1) & mask;
+    const slots = this.#slots;
+    const { slotCount, offsetMask } = this.#layout;
+    for (let slot = hash & (slotCount - 1); ; slot = (slot + 1) & (slotCount - 1)) {
+      const held = slots[slot]!;
+      if (held === 0) return slot;
+      if (((held ^ hash) & ~offsetMask) !== 0) continue;
+      if (this.#keyIs(held & offsetMask, key, keyStart, keyLength)) return slot;
     }
   }
 
@@ -180,28 +194,22 @@ export class MemTable {
     }
     return true;
   }
-}
 
-function copyBytes(
-  source: Uint8Array,
-  start: number,
-  length: number,
-  target: Uint8Array,
-  at: number,
-): void {
-  if (length > COPY_LOOP_BYTES_MAX) {
-    target.set(source.subarray(start, start + length), at);
-    return;
+  /** Copies into the arena, at any alignment. */
+  #copy(source: Uint8Array, start: number, length: number, to: number): void {
+    if (length > COPY_LOOP_BYTES_MAX) {
+      this.#bytes.set(source.subarray(start, start + length), to);
+      return;
+    }
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#sourceView = new DataView(source.buffer, source.byteOffset, source.length);
+    }
+    const from = this.#sourceView;
+    const view = this.#view;
+    const wordsEnd = length & ~3;
+    let i = 0;
+    for (; i < wordsEnd; i += 4) view.setInt32(to + i, from.getInt32(start + i, true), true);
+    for (; i < length; i++) view.setUint8(to + i, from.getUint8(start + i));
   }
-  for (let i = 0; i < length; i++) target[at + i] = source[start + i]!;
-}
-
-/** FNV-1a with a final mix: the low bits choose the slot. */
-function hashKey(bytes: Uint8Array, start: number, length: number): number {
-  let hash = 0x811c9dc5;
-  const end = start + length;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  hash ^= hash >>> 15;
-  hash = Math.imul(hash, 0x2c1b3c6d);
-  return (hash ^ (hash >>> 13)) >>> 0;
 }

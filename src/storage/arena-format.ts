@@ -4,12 +4,14 @@
  *
  *   | used bytes, entry count, … (64 B) | index: u32 per slot | entries, 4-byte aligned … |
  *
- * The index is an open-addressing hash table (linear probing); a slot holds the word offset of the
- * newest version of a key, 0 where it is empty. An entry is
+ * The index is an open-addressing hash table (linear probing). A slot holds the word offset of the
+ * newest version of a key, 0 where it is empty; the bits that no offset needs hold those of the
+ * key's hash, so that a probe that meets another key rarely has to look at its entry, which would
+ * miss the cache. An entry is
  *
  *   u32 previous version (word offset, 0 = none) | u32 hash | u32 sequence low |
  *   u32 kind << 24 | has-expiry << 23 | sequence high (21 bits) | u32 key length | u32 value length |
- *   [u32 expiry low | u32 expiry high] | key | value | zeros to the next word
+ *   [u32 expiry low | u32 expiry high] | key | value | up to the next word
  */
 export const ARENA_HEADER_BYTES = 64;
 export const ARENA_ENTRY_BYTES = 24;
@@ -34,6 +36,8 @@ export interface ArenaLayout {
   slotCount: number;
   /** The MemTable is full when so many keys are indexed. */
   keysMax: number;
+  /** The bits of a slot that are a word offset; the others are those of the hash. */
+  offsetMask: number;
   /** Where the entries begin. */
   dataStart: number;
 }
@@ -44,6 +48,7 @@ export function arenaLayout(arenaBytes: number): ArenaLayout {
   return {
     slotCount,
     keysMax: Math.floor(slotCount * 0.75),
+    offsetMask: 2 ** Math.ceil(Math.log2(arenaBytes / 4)) - 1,
     dataStart: ARENA_HEADER_BYTES + slotCount * 4,
   };
 }

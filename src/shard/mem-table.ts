@@ -31,6 +31,11 @@ import type { LookupResult } from '../storage/lookup.js';
 /** Up to here a loop over words copies faster than a call with a fresh view. */
 const COPY_LOOP_BYTES_MAX = 256;
 const HASH_SEED = 0;
+
+/** The hash under which a MemTable indexes a key. */
+export function hashKey(source: Uint8Array, keyStart: number, keyLength: number): number {
+  return hash32(source, keyStart, keyLength, HASH_SEED);
+}
 const EMPTY = new Uint8Array(0);
 
 export class MemTable {
@@ -44,6 +49,8 @@ export class MemTable {
   #source: Uint8Array = EMPTY;
   #sourceView: DataView = new DataView(EMPTY.buffer);
   #used: number;
+  /** Nobody reads it; see `touch`. */
+  protected touched = 0;
   #keyCount = 0;
   entryCount = 0;
   /** Sequence numbers inside, 0 and 0 while empty. */
@@ -89,8 +96,46 @@ export class MemTable {
     );
   }
 
+  /**
+   * Brings the index slots of keys to come into the cache. One after the other each would be waited
+   * for; in a loop that does nothing else the processor fetches them together.
+   */
+  touch(hashes: Uint32Array, count: number): void {
+    const slots = this.#slots;
+    const mask = this.#layout.slotCount - 1;
+    let seen = 0;
+    for (let i = 0; i < count; i++) seen ^= slots[hashes[i]! & mask]!;
+    // Kept, or the compiler would leave the loads out.
+    this.touched = seen;
+  }
+
   /** Adds a version. The caller has made sure of the room, and sequences rise. */
   add(
+    source: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueStart: number,
+    valueLength: number,
+    kind: EntryKind,
+    expiresAtMs: number,
+    sequence: number,
+  ): void {
+    this.addHashed(
+      hashKey(source, keyStart, keyLength),
+      source,
+      keyStart,
+      keyLength,
+      valueStart,
+      valueLength,
+      kind,
+      expiresAtMs,
+      sequence,
+    );
+  }
+
+  /** The same, for a caller that knows the key's hash. */
+  addHashed(
+    hash: number,
     source: Uint8Array,
     keyStart: number,
     keyLength: number,
@@ -104,7 +149,6 @@ export class MemTable {
     const expires = expiresAtMs > 0;
     const size = arenaEntryBytes(keyLength, valueLength, expires);
     assert(this.#used + size <= this.#bytes.length, 'the arena has room for the entry');
-    const hash = hash32(source, keyStart, keyLength, HASH_SEED);
     const slot = this.#findSlot(hash, source, keyStart, keyLength);
     const { offsetMask } = this.#layout;
     const previous = this.#slots[slot]! & offsetMask;
@@ -141,7 +185,7 @@ export class MemTable {
     into: LookupResult,
   ): boolean {
     const words = this.#words;
-    const hash = hash32(key, keyStart, keyLength, HASH_SEED);
+    const hash = hashKey(key, keyStart, keyLength);
     const slot = this.#findSlot(hash, key, keyStart, keyLength);
     let at = this.#slots[slot]! & this.#layout.offsetMask;
     while (at !== 0 && arenaSequence(words, at) > snapshot) at = words[at + WORD_PREVIOUS]!;

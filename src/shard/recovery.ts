@@ -21,14 +21,8 @@ import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
 import { DISTRUST_FILE, parseFileName } from '../storage/file-names.js';
 import { ManifestLog, readManifest } from '../storage/manifest-log.js';
 import { EMPTY_STATE, type ManifestState, tablesOf } from '../storage/manifest-state.js';
-import { NO_PREDECESSOR } from '../storage/wal-format.js';
-import {
-  readWal,
-  type WalFrame,
-  type WalIdentity,
-  type WalReading,
-  walHoldsFrames,
-} from '../storage/wal-reader.js';
+import { NO_PREDECESSOR, type WalIdentity } from '../storage/wal-format.js';
+import { readWal, type WalFrame, type WalReading, walHoldsFrames } from '../storage/wal-reader.js';
 import { WalWriter } from '../storage/wal-writer.js';
 import type { EngineEnv } from './engine-env.js';
 import { MemTable } from './mem-table.js';

@@ -10,6 +10,12 @@ const CONTENT_BYTES = 512;
 const SEGMENT_MAGIC = 0x5756_4b53;
 const UUID_BYTES = 16;
 
+/** Whose log it is: segments of anybody else are refused. */
+export interface WalIdentity {
+  storeUuid: Uint8Array;
+  shard: number;
+}
+
 /** Where and how a segment ended, as its successor's header records it. */
 export interface SegmentEnd {
   number: number;

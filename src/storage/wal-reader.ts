@@ -9,12 +9,13 @@
  * Nothing is written here.
  */
 import { CorruptionError, StormError } from '../base/errors.js';
-import { parseFileName } from './file-names.js';
 import type { FileSystem } from './file-system.js';
 import {
   FRAME_ALIGN_BYTES,
+  FRAME_CLOSE,
   FRAME_DATA,
   FRAME_HEADER_BYTES,
+  FRAME_SEAL,
   FRAME_VERSION,
   type FrameHeader,
   frameBytes,
@@ -22,19 +23,21 @@ import {
   readFrame,
 } from './log-frame.js';
 import {
-  decodeSegmentHeader,
-  type HeaderReading,
   NO_PREDECESSOR,
   SEGMENT_HEADER_BYTES,
   type SegmentEnd,
   type SegmentHeader,
-  WAL_VERSION,
+  type WalIdentity,
 } from './wal-format.js';
+import {
+  firstFrame,
+  listSegments,
+  pickNeeded,
+  refuseLostHeaders,
+  type SegmentFile,
+} from './wal-segments.js';
 
-export interface WalIdentity {
-  storeUuid: Uint8Array;
-  shard: number;
-}
+const TYPES: readonly number[] = [FRAME_DATA, FRAME_SEAL, FRAME_CLOSE];
 
 export interface WalFrame {
   header: FrameHeader;
@@ -66,13 +69,6 @@ export interface WalReading {
   tornTail: boolean;
 }
 
-interface SegmentFile {
-  path: string;
-  slot: number;
-  sizeBytes: number;
-  reading: HeaderReading;
-}
-
 /**
  * Replays the WAL in `dir`. `minSegment` is the oldest segment that the manifest still needs and
  * `flushedSequence` the last sequence number that is safe in tables; frames that lie wholly at or
@@ -87,20 +83,19 @@ export function readWal(
   onFrame: (frame: WalFrame) => void,
 ): WalReading {
   const files = listSegments(fs, dir);
-  const live = pickLive(files, identity, minSegment, flushedSequence);
+  const needed = pickNeeded(fs, files, identity, minSegment, flushedSequence);
   const walk = new SegmentWalk(fs, flushedSequence, onFrame);
-  live.forEach(({ file, header }, index) => {
-    walk.segment(file, header, live[index + 1]?.header);
+  needed.forEach(({ file, header }, index) => {
+    walk.segment(file, header, needed[index + 1]?.header);
   });
-  refuseDamagedHeaders(fs, files, walk.end.lastSequence);
-  const livePaths = new Set(live.map(({ file }) => file.path));
+  const neededPaths = new Set(needed.map(({ file }) => file.path));
+  const others = files.filter(({ path }) => !neededPaths.has(path));
+  refuseLostHeaders(fs, others, Math.max(walk.end.lastSequence, flushedSequence));
   return {
     live: walk.live,
-    spares: files
-      .filter((file) => !livePaths.has(file.path))
-      .map(({ path, slot, sizeBytes }) => ({ path, slot, sizeBytes })),
+    spares: others.map(({ path, slot, sizeBytes }) => ({ path, slot, sizeBytes })),
     end: walk.end,
-    ownerEpoch: live.reduce((max, { header }) => Math.max(max, header.ownerEpoch), 0),
+    ownerEpoch: needed.reduce((max, { header }) => Math.max(max, header.ownerEpoch), 0),
     frameCount: walk.frameCount,
     tornTail: walk.tornTail,
   };
@@ -109,116 +104,6 @@ export function readWal(
 /** True when a segment file in the folder holds a frame: the shard has had writes. */
 export function walHoldsFrames(fs: FileSystem, dir: string): boolean {
   return listSegments(fs, dir).some((file) => firstFrame(fs, file.path) !== undefined);
-}
-
-function listSegments(fs: FileSystem, dir: string): SegmentFile[] {
-  const files: SegmentFile[] = [];
-  for (const name of fs.list(dir)) {
-    const parsed = parseFileName(name);
-    if (parsed.kind !== 'wal') continue;
-    const path = `${dir}/${name}`;
-    const handle = fs.open(path, 'read');
-    try {
-      const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-      const got = handle.readAt(block, 0, block.length, 0);
-      const reading = decodeSegmentHeader(block.subarray(0, got));
-      files.push({ path, slot: parsed.number, sizeBytes: handle.sizeBytes(), reading });
-    } finally {
-      handle.close();
-    }
-  }
-  return files;
-}
-
-function pickLive(
-  files: SegmentFile[],
-  identity: WalIdentity,
-  minSegment: number,
-  flushedSequence: number,
-): { file: SegmentFile; header: SegmentHeader }[] {
-  const live: { file: SegmentFile; header: SegmentHeader }[] = [];
-  for (const file of files) {
-    if (file.reading.kind !== 'valid') continue;
-    const { header } = file.reading;
-    refuseForeign(file.path, header, identity);
-    if (header.number >= minSegment) live.push({ file, header });
-  }
-  live.sort((a, b) => a.header.number - b.header.number);
-  live.forEach(({ file, header }, index) => {
-    const expected = minSegment + index;
-    if (header.number !== expected) {
-      throw new CorruptionError(
-        `WAL segment ${expected} is missing or doubled: found number ${header.number}`,
-        { file: file.path, offset: 0, sequence: flushedSequence + 1 },
-      );
-    }
-  });
-  const first = live[0];
-  if (first === undefined) {
-    throw new StormError(
-      'DATA_CORRUPTION',
-      `WAL segment ${minSegment} is missing, which the manifest still needs ` +
-        `(sequence ${flushedSequence + 1} on); restore the file or a backup`,
-    );
-  }
-  if (first.header.firstSequence > flushedSequence + 1) {
-    throw new CorruptionError('The WAL begins after the last flushed write', {
-      file: first.file.path,
-      offset: 0,
-      sequence: flushedSequence + 1,
-    });
-  }
-  return live;
-}
-
-function refuseForeign(path: string, header: SegmentHeader, identity: WalIdentity): void {
-  if (header.version !== WAL_VERSION) {
-    throw new StormError(
-      'FAILED_PRECONDITION',
-      `${path} has WAL format version ${header.version}, this program reads ${WAL_VERSION}: ` +
-        'use the program version that wrote it',
-    );
-  }
-  const sameStore = header.storeUuid.every((byte, i) => byte === identity.storeUuid[i]);
-  if (!sameStore || header.shard !== identity.shard) {
-    throw new CorruptionError('The WAL segment belongs to another store or shard', {
-      file: path,
-      offset: 0,
-    });
-  }
-}
-
-/**
- * A header is synced before the first frame behind it, so a damaged header with nothing new behind
- * it is a torn creation; with a frame newer than the end that was found, it is damage.
- */
-function refuseDamagedHeaders(fs: FileSystem, files: SegmentFile[], lastSequence: number): void {
-  for (const file of files) {
-    if (file.reading.kind === 'valid') continue;
-    const frame = firstFrame(fs, file.path);
-    if (frame !== undefined && frame.firstSequence > lastSequence) {
-      throw new CorruptionError('The header of a WAL segment that holds writes is damaged', {
-        file: file.path,
-        offset: 0,
-        sequence: frame.firstSequence,
-      });
-    }
-  }
-}
-
-function firstFrame(fs: FileSystem, path: string): FrameHeader | undefined {
-  const handle = fs.open(path, 'read');
-  try {
-    const head = new Uint8Array(FRAME_HEADER_BYTES);
-    handle.readAt(head, 0, head.length, SEGMENT_HEADER_BYTES);
-    const peeked = peekFrame(head, 0);
-    if (peeked === undefined || peeked.payloadLength > handle.sizeBytes()) return undefined;
-    const frame = new Uint8Array(FRAME_HEADER_BYTES + peeked.payloadLength);
-    const got = handle.readAt(frame, 0, frame.length, SEGMENT_HEADER_BYTES);
-    return readFrame(frame.subarray(0, got), 0, SEGMENT_HEADER_BYTES);
-  } finally {
-    handle.close();
-  }
 }
 
 /** Walks the segments in order, carrying what the next frame must continue. */
@@ -294,6 +179,13 @@ class SegmentWalk {
         'FAILED_PRECONDITION',
         `${path} has a frame of version ${header.version} at ${at}, this program reads ` +
           `${FRAME_VERSION}: use the program version that wrote it`,
+      );
+    }
+    if (!TYPES.includes(header.type)) {
+      throw new StormError(
+        'FAILED_PRECONDITION',
+        `${path} has a frame of type ${header.type} at ${at}, which this program does not know: ` +
+          'use the program version that wrote it',
       );
     }
     const lastSequence = this.end.lastSequence + header.count;

@@ -23,8 +23,13 @@ import {
   frameBytes,
   sealFrame,
 } from './log-frame.js';
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentEnd } from './wal-format.js';
-import type { LiveSegment, WalIdentity } from './wal-reader.js';
+import {
+  encodeSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  type SegmentEnd,
+  type WalIdentity,
+} from './wal-format.js';
+import type { LiveSegment } from './wal-reader.js';
 import type { GroupFrame, WriteAheadLog } from './write-ahead-log.js';
 import { createZeroFile } from './zero-file.js';
 

@@ -6,6 +6,11 @@
  * whose outcome is unknown; a reader may find one of these and nothing else. What a reader has found
  * is sure from then on: a store must not take back what it has shown.
  */
+import { SeededRandom } from './seeded-random.js';
+
+/** Text that no compression makes small. */
+const NOISE_BYTES = 48 * 1024;
+const NOISE = Buffer.from(new SeededRandom(1).fill(new Uint8Array(NOISE_BYTES))).toString('base64');
 
 export type Fault =
   /** An acknowledged write, or one that was read, is gone. */
@@ -54,7 +59,7 @@ export class KillOracle {
   readonly #unchecked = new Set<string>();
   #op = 0;
 
-  /** Values get different lengths, up to about `valueBytesMax`. */
+  /** Values get different lengths, up to about `valueBytesMax`, which is 32 KiB at most. */
   constructor(writer: string, valueBytesMax: number) {
     this.#writer = writer;
     this.#valueBytesMax = valueBytesMax;
@@ -114,8 +119,9 @@ export class KillOracle {
 
   /** The value of an operation; the same each time. */
   valueOf(key: string, op: number): string {
-    const padding = (op * 7919) % this.#valueBytesMax;
-    return `${this.#writer}:${op}:${key}:${String(op % 10).repeat(padding)}`;
+    const from = (op * 31) % (NOISE.length / 2);
+    const length = (op * 7919) % this.#valueBytesMax;
+    return `${this.#writer}:${op}:${key}:${NOISE.slice(from, from + length)}`;
   }
 
   #begin(key: string, isDelete: boolean): number {

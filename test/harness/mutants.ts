@@ -35,8 +35,11 @@ const PREFIX = 'dist-mutant-';
 const RUN_MS_MAX = 120_000;
 let copies = 0;
 
-/** Runs a test on a copy of the build with these changes, or none. */
-export async function runWithEdits(edits: readonly Edit[], run: TestRun): Promise<Verdict> {
+/** Calls `body` with the root of a copy of the build that has these changes, or none. */
+export async function withEditedBuild<T>(
+  edits: readonly Edit[],
+  body: (root: string) => Promise<T>,
+): Promise<T> {
   const copy = join(dirname(BUILD), `${PREFIX}${process.pid}-${++copies}`);
   try {
     cpSync(BUILD, copy, { recursive: true, filter: (path) => !/\.(map|d\.ts)$/.test(path) });
@@ -44,10 +47,15 @@ export async function runWithEdits(edits: readonly Edit[], run: TestRun): Promis
       const path = join(copy, file);
       writeFileSync(path, editedText(readFileSync(path, 'utf8'), file, find, replace));
     }
-    return await runTest(copy, run);
+    return await body(copy);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
+}
+
+/** Runs a test on such a copy. */
+export function runWithEdits(edits: readonly Edit[], run: TestRun): Promise<Verdict> {
+  return withEditedBuild(edits, (root) => runTest(root, run));
 }
 
 /** Replaces the only occurrence; throws when there is none or more than one. */

@@ -20,6 +20,7 @@ const TERMINATION: TestRun = {
   env: { RIG_TERMINATIONS: '5' },
 };
 const SPACE: TestRun = { test: 'test/rigs/space.test.js' };
+const FULL_DISK: TestRun = { test: 'test/rigs/full-disk.test.js' };
 const PROCESS_KILL: TestRun = { test: 'test/rigs/process-kill.test.js', env: { RIG_KILLS: '4' } };
 
 /** A key has a wrong value, or recovery finds what must be there gone and refuses. */
@@ -114,7 +115,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     title: 'acknowledging before the write, a terminated shard',
     edits: LATE_WRITES,
     foundBy: TERMINATION,
-    because: /lost: w|went back|Acknowledged bytes of the WAL are damaged/,
+    because: /lost: w|went back|Acknowledged bytes of the WAL are damaged|every writer writes/,
   },
   {
     title: 'no sync of a segment header before its frames',
@@ -188,6 +189,18 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     title: 'no sync of replayed segments before they are served',
     edits: [{ file: RECOVERY_FILE, find: 'handle.syncData();', replace: '' }],
     foundBy: POWER_LOSS,
+    because: LOSS,
+  },
+  {
+    title: 'syncing once more after a failed sync',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: "this.#guard('sync the WAL', () => this.#syncCurrent());",
+        replace: 'try { this.#syncCurrent(); } catch { this.#syncCurrent(); }',
+      },
+    ],
+    foundBy: RECOVERY,
     because: LOSS,
   },
   {
@@ -326,5 +339,19 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     foundBy: SPACE,
     because: /stay taken by tables without a name/,
+  },
+  {
+    title: 'a first WAL segment with holes',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: 'createZeroFile(this.#fs, path, this.#options.segmentBytes);',
+        replace: `const handle = this.#fs.open(path, 'create');
+        handle.truncate(this.#options.segmentBytes);
+        handle.close();`,
+      },
+    ],
+    foundBy: FULL_DISK,
+    because: /UNAVAILABLE/,
   },
 ];

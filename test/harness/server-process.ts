@@ -4,13 +4,15 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseReadyLine, type ReadyInfo } from '../../src/cli/ready-line.js';
 import type { PartialConfig } from '../../src/main.js';
 import { withDeadline } from './suite.js';
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/stormkv.js', import.meta.url));
+const BUILD = fileURLToPath(new URL('../../', import.meta.url));
+const COMMAND = 'src/cli/stormkv.js';
 const READY_MS_MAX = 30_000;
 const STDERR_LINES_MAX = 40;
 
@@ -33,12 +35,14 @@ export class ServerProcess {
     this.ready.catch(() => {});
   }
 
-  /** `config` must name its data dir; it is written to `configFile`. */
-  static spawn(config: PartialConfig, configFile: string): ServerProcess {
+  /**
+   * `config` must name its data dir; it is written to `configFile`. `build`: the root of another
+   * build than this test's own.
+   */
+  static spawn(config: PartialConfig, configFile: string, build = BUILD): ServerProcess {
     writeFileSync(configFile, JSON.stringify(config));
-    const child = spawn(process.execPath, [COMMAND, 'serve', '--config', configFile], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const args = [join(build, COMMAND), 'serve', '--config', configFile];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     return new ServerProcess(child);
   }
 

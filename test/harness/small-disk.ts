@@ -3,7 +3,7 @@
  * enough to fill. Mounting needs root, or a user namespace of one's own.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,4 +52,22 @@ export function enterMountNamespace(moduleUrl: string): void {
 export function usedBytes(dir: string): number {
   const { blocks, bfree, bsize } = statfsSync(dir);
   return (blocks - bfree) * bsize;
+}
+
+/** Takes all space that is left on the disk of `dir`, in a file of that name. */
+export function fillDisk(dir: string, name: string): void {
+  const fd = openSync(join(dir, name), 'wx');
+  try {
+    const bytes = Buffer.alloc(64 * 1024);
+    // Halves, because the last write that fits may be a small one.
+    for (let size = bytes.length; size >= 512; ) {
+      try {
+        writeSync(fd, bytes, 0, size);
+      } catch {
+        size /= 2;
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
 }

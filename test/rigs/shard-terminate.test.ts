@@ -7,15 +7,15 @@
  */
 import * as assert from 'uvu/assert';
 import type { Cluster, PartialConfig } from '../../src/main.js';
-import { shardOf, smallConfig, until, withCluster } from '../cluster/cluster-rig.js';
-import {
-  checkKeys,
-  type Door,
-  type Failure,
-  GrpcDoor,
-  LoadWriter,
-} from '../harness/load-client.js';
+import { smallConfig, until, withCluster } from '../cluster/cluster-rig.js';
+import { checkKeys, type Door, GrpcDoor } from '../harness/load-client.js';
 import { SeededRandom } from '../harness/seeded-random.js';
+import {
+  everyoneWrites,
+  judgeFailures,
+  makeShardWriters,
+  type ShardWriter,
+} from '../harness/shard-load.js';
 import { suite } from '../harness/suite.js';
 import { withTempDir } from '../harness/temp-dir.js';
 
@@ -24,29 +24,7 @@ const TERMINATIONS = Number(process.env['RIG_TERMINATIONS'] ?? 50);
 const SEED = Number(process.env['RIG_SEED'] ?? Date.now() % 1_000_000);
 const SHARDS = 3;
 const WRITERS_PER_SHARD = 10;
-const KEYS_PER_WRITER = 60;
 const VALUE_BYTES_MAX = 1024;
-
-/** Each writer's keys lie on one shard, so that a failure tells which shard failed. */
-interface ShardWriter {
-  shard: number;
-  writer: LoadWriter;
-  failures: Failure[];
-}
-
-function makeWriters(): ShardWriter[] {
-  return Array.from({ length: SHARDS * WRITERS_PER_SHARD }, (_, i) => {
-    const shard = i % SHARDS;
-    const name = `w${i}`;
-    const keys: string[] = [];
-    for (let n = 0; keys.length < KEYS_PER_WRITER; n++) {
-      if (shardOf(`${name}/${n}`, SHARDS) === shard) keys.push(`${name}/${n}`);
-    }
-    const random = new SeededRandom(SEED * 1000 + i);
-    const mix = { valueBytesMax: VALUE_BYTES_MAX, deletes: 0.1, reads: 0.1 };
-    return { shard, failures: [], writer: new LoadWriter({ name, random, keys, ...mix }) };
-  });
-}
 
 /** Watches that the sequence numbers of every shard only rise, through all its lives. */
 class SequenceWatch {
@@ -81,7 +59,10 @@ async function terminateOnce(
 ): Promise<void> {
   const { writesTotal } = cluster.shardStats(victim);
   const wanted = writesTotal + 1 + random.nextInt(200);
-  await until(() => cluster.shardStats(victim).writesTotal >= wanted);
+  await until(() => {
+    assert.is.not(cluster.shardState(victim).phase, 'refused', cluster.shardState(victim).reason);
+    return cluster.shardStats(victim).writesTotal >= wanted;
+  });
   watch.look();
   const { epoch } = cluster.shardState(victim);
   const startMs = performance.now();
@@ -97,40 +78,19 @@ async function terminateOnce(
   assert.is(cluster.shardState(victim).epoch, epoch + 1);
 }
 
-/** What the victims' callers may be told, and that nobody else is told anything. */
-function judgeFailures(writers: ShardWriter[], victim: number): void {
-  for (const { shard, failures, writer } of writers) {
-    const texts = failures.splice(0).map(({ key, error }) => ({
-      text: `shard ${shard}, ${key}: ${error.code} ${error.outcome} ${error.message}`,
-      code: error.code,
-    }));
-    const wrong = texts.filter(({ code }) => shard !== victim || code !== 'UNAVAILABLE');
-    assert.equal(wrong.slice(0, 5), []);
-    assert.equal(writer.findings.splice(0), []);
-  }
-}
-
-/** After this no answer from before is on its way any more. */
-async function everyoneWrites(writers: ShardWriter[]): Promise<void> {
-  const before = writers.map(({ writer }) => writer.oracle.acknowledged);
-  await until(() =>
-    writers.every(({ writer }, i) => writer.oracle.acknowledged > (before[i] ?? 0)),
-  );
-}
-
 async function terminateUnderLoad(cluster: Cluster): Promise<void> {
   const random = new SeededRandom(SEED);
-  const writers = makeWriters();
+  const writers = makeShardWriters({
+    shards: SHARDS,
+    writersPerShard: WRITERS_PER_SHARD,
+    valueBytesMax: VALUE_BYTES_MAX,
+    seed: SEED,
+  });
   const doors: Door[] = [0, 1, 2].map(() => new GrpcDoor(cluster.grpcAddress));
   const gaps = { maxMs: 0, sumMs: 0 };
   const watch = new SequenceWatch(cluster);
   let victim = 0;
-  const writing = writers.map(({ writer, failures, shard }, i) =>
-    writer.write(doors[i % doors.length] as Door, (failure) => {
-      failures.push(failure);
-      return shard === victim ? 'pause' : 'end';
-    }),
-  );
+  const writing = writers.map((writer, i) => writer.write(doors[i % doors.length] as Door));
   try {
     for (let n = 1; n <= TERMINATIONS; n++) {
       await terminateOnce(cluster, victim, random, gaps, watch);

@@ -16,7 +16,9 @@ export function suite(name: string): Suite {
   const inner = uvuSuite(name);
   return {
     test(title, body, deadlineMs = DEADLINE_MS) {
-      inner(title, () => withDeadline(Promise.resolve().then(body), `${name} ${title}`, deadlineMs));
+      inner(title, () =>
+        withDeadline(Promise.resolve().then(body), `${name} ${title}`, deadlineMs),
+      );
     },
     after: (hook) => inner.after(async () => hook()),
     run: () => inner.run(),

@@ -1,7 +1,8 @@
 /**
  * Sorts keys that lie in one buffer, by bytes. Made for hundreds of thousands of short keys with
- * long common prefixes: four bytes of each key and its place are packed into a double, and the
- * engine's native sort of doubles does the work; groups that tie are sorted by their next bytes.
+ * long common prefixes: behind what all keys share, the next bytes of each become a number, and the
+ * numbers are sorted: many of them by digits, a few by the native sort. Groups that tie are sorted
+ * by their next bytes.
  */
 export interface KeyTable {
   bytes: Uint8Array;
@@ -13,7 +14,13 @@ export interface KeyTable {
 /** At most so many keys: their index shares a double's 53 bits with a 32-bit prefix. */
 export const SORT_KEYS_MAX = 2 ** 21;
 const INSERTION_SORT_MAX = 12;
-/** In the low byte of a packed prefix: the key has more bytes than the three packed. */
+/** From here on sorting by digits beats the native sort. */
+const RADIX_SORT_MIN = 1024;
+/** A prefix's digits: how many bytes of the key it has (see `prefixAt`), and twelve bits of them. */
+const SHIFTS = [0, 8, 20];
+const MASKS = [0xff, 0xfff, 0xfff];
+const DIGIT_VALUES = 4096;
+/** In the low byte of a prefix: the key has more bytes than the three before it. */
 const MORE = 4;
 
 /** The indexes of the keys in ascending order; equal keys in no particular order. */
@@ -21,7 +28,7 @@ export function sortKeys(keys: KeyTable, count: number): Uint32Array {
   if (count > SORT_KEYS_MAX) throw new RangeError(`Cannot sort ${count} keys at once`);
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) order[i] = i;
-  const packed = new Float64Array(count);
+  const prefixes = new PrefixSort(order);
   // Groups still to be sorted: [from, to) of `order`, keys equal in their first `depth` bytes.
   const pending: number[] = [0, count, 0];
   while (pending.length > 0) {
@@ -29,39 +36,118 @@ export function sortKeys(keys: KeyTable, count: number): Uint32Array {
     const to = pending.pop()!;
     const from = pending.pop()!;
     if (to - from <= INSERTION_SORT_MAX) insertionSort(keys, order, from, to, depth);
-    else sortGroup(keys, order, packed, from, to, depth, pending);
+    else sortGroup(keys, prefixes, from, to, depth, pending);
   }
   return order;
 }
 
 function sortGroup(
   keys: KeyTable,
-  order: Uint32Array,
-  packed: Float64Array,
+  sort: PrefixSort,
   from: number,
   to: number,
   minDepth: number,
   pending: number[],
 ): void {
+  const { order, prefixes } = sort;
   const depth = commonPrefix(keys, order, from, to, minDepth);
-  for (let i = from; i < to; i++) {
-    packed[i] = prefixAt(keys, order[i]!, depth) * SORT_KEYS_MAX + order[i]!;
-  }
-  packed.subarray(from, to).sort();
+  for (let i = from; i < to; i++) prefixes[i] = prefixAt(keys, order[i]!, depth);
+  sort.sort(from, to);
   let groupStart = from;
-  let groupPrefix = -1;
-  for (let i = from; i < to; i++) {
-    const prefix = Math.floor(packed[i]! / SORT_KEYS_MAX);
-    order[i] = packed[i]! - prefix * SORT_KEYS_MAX;
-    if (prefix === groupPrefix) continue;
-    if (i - groupStart > 1 && goesOn(groupPrefix)) pending.push(groupStart, i, depth);
+  for (let i = from + 1; i <= to; i++) {
+    const prefix = prefixes[groupStart]!;
+    if (i < to && prefixes[i] === prefix) continue;
+    if (i - groupStart > 1 && goesOn(prefix)) pending.push(groupStart, i, depth);
     groupStart = i;
-    groupPrefix = prefix;
   }
-  if (to - groupStart > 1 && goesOn(groupPrefix)) pending.push(groupStart, to, depth);
 }
 
-/** Whether keys with this packed prefix have bytes behind it; if not, they are equal. */
+/** Sorts stretches of `order` by the prefixes beside them, which move along. */
+class PrefixSort {
+  readonly order: Uint32Array;
+  readonly prefixes: Uint32Array;
+  readonly #otherOrder: Uint32Array;
+  readonly #otherPrefixes: Uint32Array;
+  readonly #packed = new Float64Array(RADIX_SORT_MIN);
+  readonly #ends = new Uint32Array(SHIFTS.length * DIGIT_VALUES);
+
+  constructor(order: Uint32Array) {
+    this.order = order;
+    this.prefixes = new Uint32Array(order.length);
+    this.#otherOrder = new Uint32Array(order.length);
+    this.#otherPrefixes = new Uint32Array(order.length);
+  }
+
+  sort(from: number, to: number): void {
+    if (to - from < RADIX_SORT_MIN) this.#sortPacked(from, to);
+    else this.#sortByDigits(from, to);
+  }
+
+  /** A prefix and its place share a double: the engine's native sort does the work. */
+  #sortPacked(from: number, to: number): void {
+    const { order, prefixes } = this;
+    const packed = this.#packed;
+    for (let i = from; i < to; i++) packed[i - from] = prefixes[i]! * SORT_KEYS_MAX + order[i]!;
+    packed.subarray(0, to - from).sort();
+    for (let i = from; i < to; i++) {
+      const prefix = Math.floor(packed[i - from]! / SORT_KEYS_MAX);
+      prefixes[i] = prefix;
+      order[i] = packed[i - from]! - prefix * SORT_KEYS_MAX;
+    }
+  }
+
+  /** Radix sort, the lowest digit first. A digit that is the same everywhere takes no pass. */
+  #sortByDigits(from: number, to: number): void {
+    this.#countDigits(from, to);
+    let fromPrefixes = this.prefixes;
+    let fromOrder = this.order;
+    let toPrefixes = this.#otherPrefixes;
+    let toOrder = this.#otherOrder;
+    for (let digit = 0; digit < SHIFTS.length; digit++) {
+      const ends = this.#ends.subarray(digit * DIGIT_VALUES, (digit + 1) * DIGIT_VALUES);
+      if (!startsOf(ends, from, to)) continue;
+      const shift = SHIFTS[digit]!;
+      const mask = MASKS[digit]!;
+      for (let i = from; i < to; i++) {
+        const prefix = fromPrefixes[i]!;
+        const at = ends[(prefix >>> shift) & mask]!++;
+        toPrefixes[at] = prefix;
+        toOrder[at] = fromOrder[i]!;
+      }
+      [fromPrefixes, toPrefixes] = [toPrefixes, fromPrefixes];
+      [fromOrder, toOrder] = [toOrder, fromOrder];
+    }
+    if (fromOrder === this.order) return;
+    this.order.set(fromOrder.subarray(from, to), from);
+    this.prefixes.set(fromPrefixes.subarray(from, to), from);
+  }
+
+  #countDigits(from: number, to: number): void {
+    const counts = this.#ends;
+    const prefixes = this.prefixes;
+    counts.fill(0);
+    for (let i = from; i < to; i++) {
+      const prefix = prefixes[i]!;
+      counts[prefix & 0xff]!++;
+      counts[DIGIT_VALUES + ((prefix >>> 8) & 0xfff)]!++;
+      counts[2 * DIGIT_VALUES + (prefix >>> 20)]!++;
+    }
+  }
+}
+
+/** Turns counts into the place of each value's first; false when there is but one value. */
+function startsOf(counts: Uint32Array, from: number, to: number): boolean {
+  let next = from;
+  for (let value = 0; value < counts.length; value++) {
+    const count = counts[value]!;
+    if (count === to - from) return false;
+    counts[value] = next;
+    next += count;
+  }
+  return true;
+}
+
+/** Whether keys with this prefix have bytes behind it; if not, they are equal. */
 function goesOn(prefix: number): boolean {
   return (prefix & 0xff) === MORE;
 }

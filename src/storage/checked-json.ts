@@ -57,11 +57,19 @@ export function decodeCheckedJson(bytes: Uint8Array, path: string): Record<strin
   if (end === 0 || sum !== `${hex(crc32(line))}\n`) {
     throw new CorruptionError('The checksum of the file does not fit its content', at(path));
   }
-  const value: unknown = JSON.parse(Buffer.from(line).toString('utf8'));
+  const value = parse(Buffer.from(line).toString('utf8'), path);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CorruptionError('The file does not hold an object', at(path));
   }
   return { ...value };
+}
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CorruptionError('The file does not hold JSON', at(path), error);
+  }
 }
 
 function at(file: string): { file: string; offset: number } {

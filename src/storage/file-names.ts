@@ -6,12 +6,12 @@
  */
 import { type FileNumber, fileNumber, type ShardId } from '../base/ids.js';
 
-/** Names the manifest in force within a shard's folder. */
 /**
  * Exists after a write or sync of the WAL failed: the page cache may then show bytes that the disk
  * does not have. Never synced: it shall live exactly as long as that page cache.
  */
 export const DISTRUST_FILE = 'DISTRUST';
+/** Names the manifest in force within a shard's folder. */
 export const CURRENT_FILE = 'CURRENT';
 /** Describes the data dir as a whole: shard count, slot map, identity. */
 export const ROOT_FILE = 'ROOT';

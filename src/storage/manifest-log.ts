@@ -6,7 +6,7 @@
  * appended to that file again: the next commit writes the whole state into a new manifest and
  * switches CURRENT. Until that succeeds the caller must keep every file that either state names.
  */
-import { CorruptionError, StormError } from '../base/errors.js';
+import { CorruptionError, messageOf, StormError } from '../base/errors.js';
 import { fileNumber } from '../base/ids.js';
 import { type Random, randomUint48 } from '../base/random.js';
 import { readCheckedJson, writeCheckedJson } from './checked-json.js';
@@ -16,6 +16,8 @@ import {
   FRAME_ALIGN_BYTES,
   FRAME_EDIT,
   FRAME_HEADER_BYTES,
+  FRAME_VERSION,
+  type FrameHeader,
   frameBytes,
   readFrame,
   sealFrame,
@@ -44,7 +46,7 @@ export function readManifest(
   if (current === undefined) return undefined;
   const { manifest, nonce, storeUuid } = current;
   const currentPath = `${dir}/${CURRENT_FILE}`;
-  if (typeof manifest !== 'number' || typeof nonce !== 'number') {
+  if (!isNumber(manifest) || !isNumber(nonce)) {
     throw new CorruptionError('CURRENT names no manifest', { file: currentPath, offset: 0 });
   }
   if (storeUuid !== identity.storeUuid) {
@@ -63,6 +65,10 @@ export function readManifest(
   return { ...replay(readWhole(fs, path), path, nonce, identity), number: manifest };
 }
 
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
 function replay(
   bytes: Uint8Array,
   path: string,
@@ -76,11 +82,11 @@ function replay(
   for (;;) {
     const header = readFrame(bytes, at);
     if (header === undefined || header.nonce !== nonce || header.chain !== chain) break;
-    if (header.type !== FRAME_EDIT) break;
+    refuseUnknown(header, path);
     const start = at + FRAME_HEADER_BYTES;
     const edit = decodeEdit(bytes.subarray(start, start + header.payloadLength), path, at);
     checkSnapshot(edit, edits === 0, path, at, identity);
-    state = applyEdit(state, edit);
+    state = replayEdit(state, edit, path, at);
     at += frameBytes(header.payloadLength);
     chain = header.crc;
     edits++;
@@ -95,6 +101,29 @@ function replay(
     }
   }
   return { state, edits };
+}
+
+/** A frame that is whole and ours, but not of a kind that this program knows. */
+function refuseUnknown({ version, type, offset }: FrameHeader, path: string): void {
+  if (version === FRAME_VERSION && type === FRAME_EDIT) return;
+  throw new StormError(
+    'FAILED_PRECONDITION',
+    `${path} has a frame of version ${version} and type ${type} at ${offset}, this program reads ` +
+      `version ${FRAME_VERSION} and type ${FRAME_EDIT}: use the program version that wrote it`,
+  );
+}
+
+function replayEdit(
+  state: ManifestState,
+  edit: ManifestEdit,
+  file: string,
+  offset: number,
+): ManifestState {
+  try {
+    return applyEdit(state, edit);
+  } catch (error) {
+    throw new CorruptionError(messageOf(error), { file, offset }, error);
+  }
 }
 
 function checkSnapshot(
@@ -136,7 +165,10 @@ export class ManifestLog {
   #offset = 0;
   #chain = 0;
   #broken = false;
+  #isClosed = false;
   #rollNumber = 0;
+  /** Numbers of manifests that CURRENT names, or may name after a switch that failed. */
+  #named: number[] = [];
 
   private constructor(
     fs: FileSystem,
@@ -164,7 +196,12 @@ export class ManifestLog {
     state: ManifestState,
   ): ManifestLog {
     const log = new ManifestLog(fs, dir, random, identity, state);
-    log.#roll(state);
+    try {
+      log.#roll(state);
+    } catch (error) {
+      log.#closeFile();
+      throw error;
+    }
     return log;
   }
 
@@ -182,6 +219,7 @@ export class ManifestLog {
    * be on disk: call again with the same edit, as often as it takes.
    */
   commit(edit: ManifestEdit): ManifestState {
+    if (this.#isClosed) throw new StormError('INTERNAL', 'The manifest is closed');
     const next = applyEdit(this.#state, edit);
     if (this.#broken || this.#offset > ROLL_BYTES) this.#roll(next);
     else {
@@ -194,6 +232,11 @@ export class ManifestLog {
   }
 
   close(): void {
+    this.#isClosed = true;
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
     this.#handle?.close();
     this.#handle = undefined;
   }
@@ -215,7 +258,7 @@ export class ManifestLog {
       chain: this.#chain,
     });
     const handle = this.#handle;
-    if (handle === undefined) throw new StormError('INTERNAL', 'The manifest is closed');
+    if (handle === undefined) throw new StormError('INTERNAL', 'The manifest is not open');
     handle.writeAt(frame, 0, size, this.#offset);
     handle.syncData();
     this.#offset += size;
@@ -224,20 +267,13 @@ export class ManifestLog {
 
   #roll(state: ManifestState): void {
     this.#broken = true;
-    const old = this.#number;
     // Never the number of an attempt that failed: CURRENT may already name that file on disk.
     const number = Math.max(state.nextNumber, this.#rollNumber + 1);
     this.#rollNumber = number;
     const next: ManifestState = { ...state, nextNumber: number + 1 };
-    const path = this.#path(number);
-    this.#handle?.close();
-    this.#handle = undefined;
-    this.#handle = this.#fs.open(path, 'create');
-    this.#nonce = randomUint48(this.#random);
-    this.#offset = 0;
-    this.#chain = 0;
-    this.#append(snapshotEdit(next, { ...this.#identity, version: MANIFEST_VERSION }));
-    this.#fs.syncDir(this.#dir);
+    this.#writeNew(number, next);
+    const former = [...this.#named];
+    this.#named.push(number);
     writeCheckedJson(this.#fs, this.#dir, CURRENT_FILE, {
       manifest: number,
       nonce: this.#nonce,
@@ -246,14 +282,32 @@ export class ManifestLog {
     this.#number = number;
     this.#state = next;
     this.#broken = false;
-    if (old !== 0) this.#removeOld(old);
+    this.#named = [number];
+    for (const old of former) this.#removeQuietly(old);
   }
 
-  #removeOld(number: number): void {
+  /** A manifest that describes `state`, durable; after an error no file is left. */
+  #writeNew(number: number, state: ManifestState): void {
+    this.#closeFile();
+    this.#handle = this.#fs.open(this.#path(number), 'create');
+    this.#nonce = randomUint48(this.#random);
+    this.#offset = 0;
+    this.#chain = 0;
+    try {
+      this.#append(snapshotEdit(state, { ...this.#identity, version: MANIFEST_VERSION }));
+      this.#fs.syncDir(this.#dir);
+    } catch (error) {
+      // CURRENT cannot name it. Attempts on a full disk would otherwise pile up.
+      this.#removeQuietly(number);
+      throw error;
+    }
+  }
+
+  #removeQuietly(number: number): void {
     try {
       this.#fs.remove(this.#path(number));
     } catch {
-      // The switch has happened; the next opening sweeps what is left.
+      // No state needs its absence; the next opening sweeps what is left.
     }
   }
 

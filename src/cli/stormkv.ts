@@ -2,11 +2,13 @@
 /** The entry of the command line: the process's own arguments, streams and exit code. */
 import { isUtf8 } from 'node:buffer';
 import { systemCodeOf } from '../base/errors.js';
+import { checkCommand } from './check-command.js';
 import type { CommandIo } from './command.js';
 import { delCommand } from './del-command.js';
 import { demoCommand } from './demo-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { getCommand } from './get-command.js';
+import { inspectCommand } from './inspect-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
 import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
@@ -50,7 +52,15 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       "stormkv get '{patient-17}/visit-1/q3'",
       'stormkv demo --patients 2000 --shards 4 --kills 5',
     ],
-    commands: [serveCommand, putCommand, getCommand, delCommand, demoCommand],
+    commands: [
+      serveCommand,
+      putCommand,
+      getCommand,
+      delCommand,
+      demoCommand,
+      inspectCommand,
+      checkCommand,
+    ],
   };
   return runProgram(program, args, io);
 }

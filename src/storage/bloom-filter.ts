@@ -96,6 +96,10 @@ export class BloomFilter {
     }
   }
 
+  get shape(): { probes: number; lines: number } {
+    return { probes: this.#probes, lines: this.#lines };
+  }
+
   /** False: no entry of the table has a key with this hash. */
   mayContain(keyHash: number): boolean {
     let hash = keyHash;

@@ -249,7 +249,7 @@ class Surveyor {
 function crcOfFile(fs: FileSystem, path: string): number {
   const handle = fs.open(path, 'read');
   try {
-    const buffer = new Uint8Array(READ_BYTES);
+    const buffer = new Uint8Array(Math.min(READ_BYTES, handle.sizeBytes() + 1));
     let sum = 0;
     for (let at = 0; ; ) {
       const got = handle.readAt(buffer, 0, buffer.length, at);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
@@ -106,6 +107,51 @@ test('refuses malformed blocks and unknown codecs, without asking for absurd mem
     const wild = promising(64, random.fill(new Uint8Array(1 + (i % 40))));
     assert.throws(() => decompressBlock(CODEC_LZ4, wild, 'f', 7), isDamage);
   }
+});
+
+/** Prints the outcome of `script`, which sees the codec's exports as `codec`. */
+function inProcess(script: string): string {
+  const url = new URL('../../src/storage/block-codec.js', import.meta.url).href;
+  const code = `import Module from 'node:module';
+    import { Worker } from 'node:worker_threads';
+    const url = ${JSON.stringify(url)};
+    ${script}`;
+  const args = ['--input-type=module', '--eval', code];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  return stdout + stderr;
+}
+
+test('says which package is missing where lz4 cannot be loaded', () => {
+  const said = inProcess(`
+    const load = Module._load;
+    Module._load = (name, ...rest) => {
+      if (name === 'lz4-napi') throw new Error('not installed');
+      return load(name, ...rest);
+    };
+    const codec = await import(url);
+    const codeOf = (body) => { try { body(); } catch (e) { return e.code + ' ' + e.message; } };
+    console.log(codec.lz4Available(), codec.compressionFor('auto', 'flush'),
+      codec.compressionFor('auto', 'merge'));
+    console.log(codeOf(() => codec.decompressBlock(2, new Uint8Array(9), 't.sst', 0)));
+    console.log(codeOf(() => codec.BlockCompressor.for('lz4')));`);
+  const [first, reading, writing] = said.split('\n');
+  assert.is(first, 'false none deflate');
+  assert.match(reading ?? '', /^FAILED_PRECONDITION Cannot read t\.sst.*package lz4-napi/);
+  assert.match(writing ?? '', /^FAILED_PRECONDITION Cannot write.*npm install lz4-napi/);
+});
+
+test('has lz4 in several workers at once where the main thread has it', () => {
+  const said = inProcess(`
+    const source = 'import(' + JSON.stringify(url) + ').then((codec) => {' +
+      'const bytes = new Uint8Array(500);' +
+      'if (!codec.lz4Available()) return console.log(false);' +
+      'const packer = codec.BlockCompressor.for("lz4");' +
+      'const end = packer.compress(bytes, 0, 500);' +
+      'const raw = codec.decompressBlock(2, bytes.subarray(0, end), "f", 0);' +
+      'console.log(raw.length === 500); })';
+    new Worker(source, { eval: true });
+    new Worker(source, { eval: true });`);
+  assert.is(said, `${lz4Available()}\n`.repeat(2));
 });
 
 run();

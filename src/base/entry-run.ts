@@ -16,8 +16,10 @@ export const RUN_FORMAT = 0;
 export const RUN_HEADER_BYTES = 1;
 export const EXT_EXPIRING_VALUE = 1;
 const TTL_BYTES = 8;
+/** ext 32 header and duration, before the value. */
+const EXPIRING_HEADER_BYTES = 6 + TTL_BYTES;
 /** Room for the longest headers of one entry: key header, ext header, duration. */
-export const ENTRY_OVERHEAD_BYTES_MAX = 5 + 6 + TTL_BYTES;
+export const ENTRY_OVERHEAD_BYTES_MAX = 5 + EXPIRING_HEADER_BYTES;
 
 const NIL = 0xc0;
 const BIN_8 = 0xc4;
@@ -185,6 +187,15 @@ export function checkValue(length: number, limits: EntryLimits): void {
   );
 }
 
+/** Refuses a time to live that is not a whole number from 1 to `TTL_MS_MAX`. */
+export function checkTtl(ttlMs: number): void {
+  if (Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= TTL_MS_MAX) return;
+  throw new StormError(
+    'INVALID_ARGUMENT',
+    `The time to live must be 1 to ${TTL_MS_MAX} ms: it is ${ttlMs}`,
+  );
+}
+
 function isValidUtf8(bytes: Uint8Array, start: number, length: number): boolean {
   // Nearly all keys are ASCII, which this loop proves cheaper than a native call.
   const end = start + length;
@@ -197,6 +208,11 @@ function isValidUtf8(bytes: Uint8Array, start: number, length: number): boolean 
 /** Bytes that `writePut` takes, shortest headers. */
 export function putLength(keyLength: number, valueLength: number): number {
   return binHeaderLength(keyLength) + keyLength + binHeaderLength(valueLength) + valueLength;
+}
+
+/** Bytes that `writeExpiringPut` takes. */
+export function expiringPutLength(keyLength: number, valueLength: number): number {
+  return binHeaderLength(keyLength) + keyLength + EXPIRING_HEADER_BYTES + valueLength;
 }
 
 /** Bytes that `writeDelete` takes. */

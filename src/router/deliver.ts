@@ -12,11 +12,16 @@ import type { Waiter } from './in-flight-table.js';
 
 /** Hands a shard's reply to who waits for it; nobody may, when the deadline had passed. */
 export function deliver(waiter: Waiter, reply: ReplyView, lane: RingConsumer): void {
-  const { write, read } = waiter;
+  const { write, read, handler } = waiter;
   const { type, sequence } = reply;
   if (write !== undefined) {
     if (type === MESSAGE_WRITTEN) write(undefined, sequence);
     else write(reply.error ?? damagedError(`a write was answered with type ${type}`), 0);
+    return;
+  }
+  if (handler !== undefined) {
+    if (reply.error === undefined) handler.reply(reply, lane.bytes);
+    else handler.fail(reply.error);
     return;
   }
   if (read === undefined) return;
@@ -30,5 +35,6 @@ export function deliver(waiter: Waiter, reply: ReplyView, lane: RingConsumer): v
 /** Answers with an error of the router's own making. */
 export function refuse(waiter: Waiter, errorFor: (isWrite: boolean) => StormError): void {
   if (waiter.write !== undefined) waiter.write(errorFor(true), 0);
+  else if (waiter.handler !== undefined) waiter.handler.fail(errorFor(waiter.handler.isWrite));
   else waiter.read?.(errorFor(false), undefined, 0);
 }

@@ -7,7 +7,9 @@
  * comes or its link dies: that way the table also bounds what shards still have to do.
  */
 import { assert } from '../base/assert.js';
+import type { StormError } from '../base/errors.js';
 import type { ReadDone, WriteDone } from '../rpc/kv-operations.js';
+import type { ReplyView } from '../rpc/messages.js';
 
 const FREE = 0;
 const WAITING = 1;
@@ -15,10 +17,20 @@ const WAITING = 1;
 const ANSWERED = 2;
 export const IN_FLIGHT_MAX = 2 ** 20;
 
-/** What to call when the answer comes: one of the two is set. */
+/** Waits for the answer to a call that is neither a plain write nor a plain read. */
+export interface CallHandler {
+  readonly isWrite: boolean;
+  /** Items that the reply has lie in `bytes`, which are the ring's: copy them. */
+  reply(reply: ReplyView, bytes: Uint8Array): void;
+  /** The last that is heard of the call. */
+  fail(error: StormError): void;
+}
+
+/** What to call when the answer comes: one of the three is set. */
 export interface Waiter {
   write: WriteDone | undefined;
   read: ReadDone | undefined;
+  handler: CallHandler | undefined;
 }
 
 export class InFlightTable {
@@ -30,6 +42,7 @@ export class InFlightTable {
   readonly #deadlines: Float64Array;
   readonly #writes: (WriteDone | undefined)[];
   readonly #reads: (ReadDone | undefined)[];
+  readonly #handlers: (CallHandler | undefined)[];
   readonly #freePlaces: Uint32Array;
   #freeCount: number;
   /** No waiting call's deadline is earlier than this. */
@@ -45,6 +58,7 @@ export class InFlightTable {
     this.#deadlines = new Float64Array(capacity);
     this.#writes = new Array<WriteDone | undefined>(capacity).fill(undefined);
     this.#reads = new Array<ReadDone | undefined>(capacity).fill(undefined);
+    this.#handlers = new Array<CallHandler | undefined>(capacity).fill(undefined);
     this.#freePlaces = new Uint32Array(capacity);
     for (let i = 0; i < capacity; i++) this.#freePlaces[i] = capacity - 1 - i;
     this.#freeCount = capacity;
@@ -66,12 +80,13 @@ export class InFlightTable {
     return this.#callIdOf(this.#freePlaces[this.#freeCount - 1]!);
   }
 
-  /** Takes the place of `nextCallId()`. One of `write` and `read` is given. */
+  /** Takes the place of `nextCallId()`. One of the last three is given. */
   open(
     shard: number,
     deadlineMs: number,
     write: WriteDone | undefined,
     read: ReadDone | undefined,
+    handler: CallHandler | undefined,
   ): void {
     assert(this.#freeCount > 0, 'a call is opened only where there is room');
     const place = this.#freePlaces[--this.#freeCount]!;
@@ -80,6 +95,7 @@ export class InFlightTable {
     this.#deadlines[place] = deadlineMs;
     this.#writes[place] = write;
     this.#reads[place] = read;
+    this.#handlers[place] = handler;
     if (deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = deadlineMs;
   }
 
@@ -88,11 +104,20 @@ export class InFlightTable {
    * the deadline had passed). False when the id is not one of a call in flight to that shard.
    */
   close(callId: number, shard: number, into: Waiter): boolean {
-    const place = callId & (2 ** this.#placeBits - 1);
-    if (place >= this.capacity || this.#states[place] === FREE) return false;
-    if (this.#callIdOf(place) !== callId || this.#shards[place] !== shard) return false;
+    const place = this.#placeOf(callId, shard);
+    if (place < 0) return false;
     this.#take(place, into);
     this.#free(place);
+    return true;
+  }
+
+  /** As `close`, but more of the answer is to come: the place stays taken. */
+  find(callId: number, shard: number, into: Waiter): boolean {
+    const place = this.#placeOf(callId, shard);
+    if (place < 0) return false;
+    into.write = this.#writes[place];
+    into.read = this.#reads[place];
+    into.handler = this.#handlers[place];
     return true;
   }
 
@@ -108,7 +133,7 @@ export class InFlightTable {
         if (deadline < earliest) earliest = deadline;
         continue;
       }
-      const waiter: Waiter = { write: undefined, read: undefined };
+      const waiter: Waiter = { write: undefined, read: undefined, handler: undefined };
       this.#take(place, waiter);
       this.#states[place] = ANSWERED;
       late.push(waiter);
@@ -124,7 +149,7 @@ export class InFlightTable {
     for (let place = 0; place < this.capacity; place++) {
       if (this.#states[place] === FREE || this.#shards[place] !== shard) continue;
       if (this.#states[place] === WAITING) {
-        const waiter: Waiter = { write: undefined, read: undefined };
+        const waiter: Waiter = { write: undefined, read: undefined, handler: undefined };
         this.#take(place, waiter);
         waiting.push(waiter);
       }
@@ -136,8 +161,16 @@ export class InFlightTable {
   #take(place: number, into: Waiter): void {
     into.write = this.#writes[place];
     into.read = this.#reads[place];
+    into.handler = this.#handlers[place];
     this.#writes[place] = undefined;
     this.#reads[place] = undefined;
+    this.#handlers[place] = undefined;
+  }
+
+  #placeOf(callId: number, shard: number): number {
+    const place = callId & (2 ** this.#placeBits - 1);
+    if (place >= this.capacity || this.#states[place] === FREE) return -1;
+    return this.#callIdOf(place) === callId && this.#shards[place] === shard ? place : -1;
   }
 
   #free(place: number): void {

@@ -13,13 +13,15 @@ import { RouterLoop } from './router-loop.js';
 
 const RETRY_HINTS = { busyRetryAfterMs: 50, downRetryAfterMs: 250 };
 const boot = workerData as RouterBoot;
+/** Not in the configuration yet; a batch must also fit the lanes, which are made for it. */
+const MANY_KEYS = { batchBytesMax: 4 * 1024 * 1024, batchEntriesMax: 10_000, scansMax: 64 };
 const { control, keyBytesMax, valueBytesMax } = boot;
 const post = (message: FromRouter): void => control.postMessage(message);
 
 const router = new Router({
   ...boot,
   clock: systemClock,
-  limits: { ...boot, ...RETRY_HINTS },
+  limits: { ...boot, ...RETRY_HINTS, ...MANY_KEYS },
   slotOwner: new Uint16Array(boot.slotOwner),
   soon: setImmediate,
   onDamage: (shard, epoch, { message }) => post({ kind: 'damaged', shard, epoch, message }),

@@ -7,7 +7,8 @@ import { getCommand } from '../../src/cli/get-command.js';
 import { runProgram } from '../../src/cli/program.js';
 import { putCommand } from '../../src/cli/put-command.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
-import type { KvOperations } from '../../src/rpc/kv-operations.js';
+import { FakeCluster, TEST_LIMITS } from '../router/fake-cluster.js';
+import type { FakeShard } from '../router/fake-shard.js';
 
 export interface CapturedIo extends CommandIo {
   /** All that went to stdout and to stderr. */
@@ -39,34 +40,66 @@ export function capturedIo(changes: Partial<CommandIo> = {}): CapturedIo {
 export interface StoreRig {
   /** HOST:PORT of the gRPC door. */
   target: string;
-  values: Map<string, Buffer>;
+  values: StoredValues;
   /** When set, every call fails with it. */
   failure: StormError | undefined;
+  cluster: FakeCluster;
 }
+
+/** The one shard's keys, for tests to prepare and to look at. */
+class StoredValues {
+  readonly #shard: FakeShard;
+
+  constructor(shard: FakeShard) {
+    this.#shard = shard;
+  }
+
+  get size(): number {
+    return this.#shard.data.size;
+  }
+
+  set(key: string, value: Buffer): void {
+    const sequence = ++this.#shard.lastSequence;
+    this.#shard.data.set(Buffer.from(key).toString('latin1'), { value, sequence });
+  }
+
+  get(key: string): Buffer | undefined {
+    return this.#shard.data.get(Buffer.from(key).toString('latin1'))?.value;
+  }
+}
+
+const LIMITS = { keyBytesMax: 4096, valueBytesMax: 100_000, batchBytesMax: 120_000 };
+const RING_BYTES = 512 * 1024;
+const SIZES = {
+  writeRequestBytes: RING_BYTES,
+  readRequestBytes: RING_BYTES,
+  writeReplyBytes: RING_BYTES,
+  readReplyBytes: RING_BYTES,
+};
 
 /** Calls `body` with a store in memory that listens on a free port. */
 export async function withStore(body: (rig: StoreRig) => Promise<void>): Promise<void> {
-  const rig: StoreRig = { target: '', values: new Map(), failure: undefined };
-  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');
-  const operations: KvOperations = {
-    set(key, value, _timeoutMs, done) {
-      if (rig.failure === undefined) rig.values.set(text(key), Buffer.from(value));
-      done(rig.failure, 1);
-    },
-    delete(key, _timeoutMs, done) {
-      if (rig.failure === undefined) rig.values.delete(text(key));
-      done(rig.failure, 1);
-    },
-    get: (key, _timeoutMs, done) => done(rig.failure, rig.values.get(text(key)), 1),
-  };
-  const limits = { keyBytesMax: 4096, valueBytesMax: 1_048_576, ...GRPC_LIMITS_DEFAULT };
+  const cluster = new FakeCluster({ mode: 'loop', shardCount: 1, limits: LIMITS, sizes: SIZES });
+  const limits = { ...TEST_LIMITS, ...LIMITS, ...GRPC_LIMITS_DEFAULT };
+  const operations = cluster.router;
   const address = '127.0.0.1:0';
   const server = await startGrpcServer({ address, operations, limits, clock: systemClock });
-  rig.target = server.address;
+  const rig: StoreRig = {
+    target: server.address,
+    values: new StoredValues(cluster.shard(0)),
+    get failure() {
+      return cluster.shard(0).failWith;
+    },
+    set failure(error) {
+      cluster.shard(0).failWith = error;
+    },
+    cluster,
+  };
   try {
     await body(rig);
   } finally {
     server.close();
+    cluster.close();
   }
 }
 

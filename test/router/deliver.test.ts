@@ -30,9 +30,9 @@ function answersTo(send: (producer: RingProducer) => void): { write: Answer; rea
   const read = (error: StormError | undefined, value: Buffer | undefined, sequence: number) => {
     found.read = { code: error?.code, value: value?.toString(), sequence };
   };
-  deliver({ write, read: undefined }, reply, lane);
-  deliver({ write: undefined, read }, reply, lane);
-  deliver({ write: undefined, read: undefined }, reply, lane);
+  deliver({ write, read: undefined, handler: undefined }, reply, lane);
+  deliver({ write: undefined, read, handler: undefined }, reply, lane);
+  deliver({ write: undefined, read: undefined, handler: undefined }, reply, lane);
   return found;
 }
 
@@ -55,9 +55,9 @@ test('refuses with an error that knows whether it was a write', () => {
   const seen: string[] = [];
   const errorFor = (isWrite: boolean) => new StormError('ABORTED', isWrite ? 'write' : 'read');
   const write = (error: StormError | undefined) => seen.push(error?.message ?? '');
-  refuse({ write, read: undefined }, errorFor);
-  refuse({ write: undefined, read: write }, errorFor);
-  refuse({ write: undefined, read: undefined }, errorFor);
+  refuse({ write, read: undefined, handler: undefined }, errorFor);
+  refuse({ write: undefined, read: write, handler: undefined }, errorFor);
+  refuse({ write: undefined, read: undefined, handler: undefined }, errorFor);
   assert.equal(seen, ['write', 'read']);
 });
 

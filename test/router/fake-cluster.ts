@@ -13,6 +13,9 @@ import { FakeShard } from './fake-shard.js';
 export const TEST_LIMITS: RouterLimits = {
   keyBytesMax: 64,
   valueBytesMax: 512,
+  batchBytesMax: 1500,
+  batchEntriesMax: 100,
+  scansMax: 3,
   inFlightMax: 64,
   deadlineMsDefault: 1000,
   busyRetryAfterMs: 25,

@@ -4,12 +4,12 @@ import { InFlightTable, type Waiter } from '../../src/router/in-flight-table.js'
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('InFlightTable');
-const nobody = (): Waiter => ({ write: undefined, read: undefined });
+const nobody = (): Waiter => ({ write: undefined, read: undefined, handler: undefined });
 const write = () => {};
 
 function open(table: InFlightTable, shard = 0, deadlineMs = Infinity): number {
   const id = table.nextCallId();
-  table.open(shard, deadlineMs, write, undefined);
+  table.open(shard, deadlineMs, write, undefined, undefined);
   return id;
 }
 

@@ -42,7 +42,8 @@ export function behindPrefix(prefix: Uint8Array): Uint8Array | undefined {
   let end = prefix.length;
   while (end > 0 && prefix[end - 1] === 0xff) end--;
   if (end === 0) return undefined;
-  const behind = prefix.slice(0, end);
+  // A Buffer's `slice` would be a view.
+  const behind = Uint8Array.from(prefix.subarray(0, end));
   behind[end - 1] = (behind[end - 1] ?? 0) + 1;
   return behind;
 }

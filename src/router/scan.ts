@@ -156,7 +156,7 @@ export class Scan implements KvScan {
   #finish(keepSnapshots: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (!keepSnapshots) for (const lane of this.#plan.lanes) lane.end();
+    for (const lane of this.#plan.lanes) if (!keepSnapshots || lane.isExhausted) lane.end();
     this.#plan.onOver();
   }
 

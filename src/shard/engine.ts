@@ -18,11 +18,11 @@ import { assert } from '../base/assert.js';
 import { messageOf } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
-import { DISTRUST_FILE } from '../storage/file-names.js';
 import { LookupResult } from '../storage/lookup.js';
 import { MergeCursor, ReverseMergeCursor } from '../storage/merge-cursor.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import { CommitGroup } from './commit-group.js';
+import { isDiskFailure, leaveDistrust } from './distrust.js';
 import type { EngineEnv } from './engine-env.js';
 import { Housekeeper } from './housekeeper.js';
 import type { MemTable } from './mem-table.js';
@@ -74,7 +74,7 @@ export class Engine {
   private constructor(env: EngineEnv, options: EngineOptions, distrust: boolean) {
     this.#env = env;
     this.#options = options;
-    const recovered = recoverShard(env, options);
+    const recovered = recoverShard(env, options, distrust);
     const { wal, memTables, lastSequence, recoveredRecords, tornTail } = recovered;
     this.#wal = wal;
     this.#stack = new MemTableStack(env.arenas, memTables);
@@ -96,7 +96,13 @@ export class Engine {
    * sync failed in an earlier life, even if no file says so.
    */
   static open(env: EngineEnv, options: EngineOptions, distrust = false): Engine {
-    return new Engine(env, options, distrust);
+    try {
+      return new Engine(env, options, distrust);
+    } catch (error) {
+      // A sync that failed in here leaves pages behind that the next opening must not believe.
+      if (isDiskFailure(error)) leaveDistrust(env.fs, options.dir);
+      throw error;
+    }
   }
 
   /** An empty group to stage requests into, unless all of them are on their way. */
@@ -297,7 +303,10 @@ export class Engine {
 
   /** Seals the WAL, unless poisoned, and closes the files. */
   close(): void {
-    if (this.#poison === undefined) this.#orPoison(() => this.#wal.seal(true));
+    if (this.#poison === undefined) {
+      this.#orPoison(() => this.#wal.seal(true));
+      this.#keeper.noteDurable();
+    }
     this.#wal.close();
     this.#keeper.close();
   }
@@ -348,18 +357,10 @@ export class Engine {
     try {
       work();
     } catch (error) {
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : undefined;
+      const cause = error instanceof Error ? error.cause : undefined;
       this.#poison = messageOf(error) + (cause === undefined ? '' : `: ${messageOf(cause)}`);
-      this.#leaveDistrust();
+      leaveDistrust(this.#env.fs, this.#options.dir);
       throw error;
-    }
-  }
-
-  #leaveDistrust(): void {
-    try {
-      this.#env.fs.open(`${this.#options.dir}/${DISTRUST_FILE}`, 'create').close();
-    } catch {
-      // It exists, or the disk takes nothing any more: the supervisor knows of the poison as well.
     }
   }
 }

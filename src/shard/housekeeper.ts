@@ -127,6 +127,20 @@ export class Housekeeper {
     return released;
   }
 
+  /** Has the manifest know how far the WAL is durable, if it can be done now. */
+  noteDurable(): void {
+    if (this.#commits.length > 0) return;
+    if (this.#durableSequence === this.#manifest.state.durableSequence) return;
+    this.#commit(
+      () => ({ durableSequence: this.#durableSequence }),
+      () => {},
+    );
+  }
+
+  get #durableSequence(): number {
+    return Math.max(this.#manifest.state.durableSequence, this.#wal.syncedThrough);
+  }
+
   close(): void {
     this.#closed = true;
     this.version.close();
@@ -180,6 +194,7 @@ export class Housekeeper {
   #finishFlush(output: JobOutput, run: number, flushedSequence: number): void {
     const makeEdit = (): ManifestEdit => ({
       flushedSequence,
+      durableSequence: Math.max(flushedSequence, this.#durableSequence),
       minSegment: this.#wal.oldestSegmentFor(flushedSequence),
       add: output.tables.map((table) => ({ ...table, run })),
       runs: [run, ...this.version.runs.map(({ id }) => id)],

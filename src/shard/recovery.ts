@@ -5,11 +5,12 @@
  *      only if nothing in the folder says otherwise. A table that the manifest cannot know means a
  *      lost manifest and is refused.
  *   2. Open the tables (size, footer, index, filter verified).
- *   3. Replay the WAL into MemTables; refuse damage.
+ *   3. Replay the WAL into MemTables; refuse damage, and an end before what was durable.
  *   4. Sync every segment that was replayed: its bytes may so far exist only in the page cache, and
  *      after this opening they will be read, and so promised. After a failed sync that is not
- *      enough: the kernel may have marked lost pages clean. Then the engine flushes what was
- *      replayed to fresh tables before anything is served (`Recovered.distrust`).
+ *      enough: the kernel may have marked lost pages clean. Then the newest segment is replaced by
+ *      a fresh copy, and the engine flushes what was replayed before anything is served
+ *      (`Recovered.distrust`).
  *   5. Write the state to a new manifest. Until then it too may exist only in the page cache, so
  *      nothing that another state might name is touched before.
  *   6. Start a new segment, whose header pins the end that was found; sweep what no state names.
@@ -17,13 +18,17 @@
 import { RunReader } from '../base/entry-run.js';
 import { CorruptionError, StormError } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
+import { BlockCache } from '../storage/block-cache.js';
 import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
-import { DISTRUST_FILE, parseFileName } from '../storage/file-names.js';
+import { parseFileName, walFileName } from '../storage/file-names.js';
+import type { FileSystem } from '../storage/file-system.js';
+import { replaceByFreshCopy } from '../storage/fresh-copy.js';
 import { ManifestLog, readManifest } from '../storage/manifest-log.js';
 import { EMPTY_STATE, type ManifestState, tablesOf } from '../storage/manifest-state.js';
 import { NO_PREDECESSOR, type WalIdentity } from '../storage/wal-format.js';
 import { readWal, type WalFrame, type WalReading, walHoldsFrames } from '../storage/wal-reader.js';
 import { WalWriter } from '../storage/wal-writer.js';
+import { isDistrusted } from './distrust.js';
 import type { EngineEnv } from './engine-env.js';
 import { MemTable } from './mem-table.js';
 import { type TableOpener, Version } from './version.js';
@@ -50,7 +55,8 @@ export interface Recovered {
   distrust: boolean;
 }
 
-export function recoverShard(env: EngineEnv, options: EngineOptions): Recovered {
+/** `distrust`: a sync failed in an earlier life, even if no file says so. */
+export function recoverShard(env: EngineEnv, options: EngineOptions, distrust: boolean): Recovered {
   const { fs } = env;
   const { dir } = options;
   const identity = { shard: options.shard, storeUuid: options.storeUuid };
@@ -61,10 +67,17 @@ export function recoverShard(env: EngineEnv, options: EngineOptions): Recovered 
   const opener = tableOpener(env, options);
   const version = Version.open(opener, state);
   const replay = new Replay(env, options.arenaBytes);
+  const isSuspect = distrust || isDistrusted(fs, dir);
   const reading = found === undefined ? undefined : replayWal(env, options, state, replay);
+  if (reading !== undefined) makeDurable(fs, dir, reading, isSuspect);
   const ownerEpoch = Math.max(state.ownerEpoch, reading?.ownerEpoch ?? 0) + 1;
   const lastSequence = Math.max(reading?.end.lastSequence ?? 0, state.flushedSequence);
-  const next: ManifestState = { ...state, ownerEpoch, nextNumber: leaseEnd };
+  const next: ManifestState = {
+    ...state,
+    ownerEpoch,
+    nextNumber: leaseEnd,
+    durableSequence: lastSequence,
+  };
   const startWal = (): WalWriter => openWal(env, options, reading, ownerEpoch, lastSequence);
   // A new shard has its first segment before CURRENT can say that there must be one.
   const firstWal = found === undefined ? startWal() : undefined;
@@ -83,7 +96,7 @@ export function recoverShard(env: EngineEnv, options: EngineOptions): Recovered 
     lastSequence,
     recoveredRecords: replay.records,
     tornTail: reading?.tornTail ?? false,
-    distrust: fs.stat(`${dir}/${DISTRUST_FILE}`) !== undefined,
+    distrust: isSuspect,
   };
 }
 
@@ -91,7 +104,11 @@ function tableOpener(env: EngineEnv, options: EngineOptions): TableOpener {
   return {
     fs: env.fs,
     dir: options.dir,
-    options: { mode: options.readMode === 'pread' ? 'pread' : 'mmap', verify: options.readVerify },
+    options: {
+      mode: options.readMode === 'pread' ? 'pread' : 'mmap',
+      verify: options.readVerify,
+      ...(options.blockCacheBytes > 0 && { cache: new BlockCache(options.blockCacheBytes) }),
+    },
   };
 }
 
@@ -162,15 +179,43 @@ function replayWal(
     state.flushedSequence,
     (frame) => replay.frame(frame, state.flushedSequence),
   );
-  for (const { path } of reading.live) {
-    const handle = env.fs.open(path, 'update');
-    try {
-      handle.syncData();
-    } finally {
-      handle.close();
-    }
-  }
+  refuseLostEnd(reading, state);
   return reading;
+}
+
+/**
+ * What was replayed may exist only in the page cache. A sync of all segments makes it durable; after
+ * a failed sync only a fresh copy does, of the newest one: those before it were synced to their end
+ * before a successor could name that. Spares may be names that the disk does not know: they go.
+ */
+function makeDurable(fs: FileSystem, dir: string, reading: WalReading, isSuspect: boolean): void {
+  const newest = reading.live.at(-1);
+  for (const segment of reading.live) {
+    if (isSuspect && segment === newest) replaceByFreshCopy(fs, dir, walFileName(segment.slot));
+    else syncFile(fs, segment.path);
+  }
+  if (!isSuspect) return;
+  for (const { path } of reading.spares.splice(0)) fs.remove(path);
+}
+
+function syncFile(fs: FileSystem, path: string): void {
+  const handle = fs.open(path, 'update');
+  try {
+    handle.syncData();
+  } finally {
+    handle.close();
+  }
+}
+
+/** Refuses a log that ends before what the manifest knows to have been durable. */
+function refuseLostEnd({ end, live }: WalReading, state: ManifestState): void {
+  const known = Math.max(end.lastSequence, state.flushedSequence);
+  if (known >= state.durableSequence) return;
+  throw new CorruptionError(
+    `The WAL ends at sequence ${end.lastSequence}, but all through ${state.durableSequence} was ` +
+      'durable: its newest segment is missing or an old copy',
+    { file: live.at(-1)?.path ?? '', offset: end.endOffset, sequence: end.lastSequence + 1 },
+  );
 }
 
 function openWal(

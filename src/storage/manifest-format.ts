@@ -21,6 +21,11 @@ export interface ManifestEdit {
   nextNumber?: number;
   /** Every write at or below is in tables. */
   flushedSequence?: number;
+  /**
+   * Every write at or below was durable, in tables or in the WAL, when the edit was made: the
+   * witness by which the loss of whole WAL segments is noticed.
+   */
+  durableSequence?: number;
   /** The oldest WAL segment that still matters. */
   minSegment?: number;
   add?: PlacedTable[];
@@ -49,14 +54,19 @@ export function decodeEdit(payload: Uint8Array, file: string, offset: number): M
   const edit: ManifestEdit = {};
   for (const [name, value] of Object.entries(parsed)) {
     if (name === 'snapshot') edit.snapshot = decodeSnapshot(value, file, broken);
-    else if (name === 'nextNumber' || name === 'flushedSequence' || name === 'minSegment') {
-      edit[name] = integer(value, name, broken);
-    } else if (name === 'add') edit.add = list(value, name, broken).map((t) => table(t, broken));
+    else if (isCounter(name)) edit[name] = integer(value, name, broken);
+    else if (name === 'add') edit.add = list(value, name, broken).map((t) => table(t, broken));
     else if (name === 'remove' || name === 'runs') {
       edit[name] = list(value, name, broken).map((n) => integer(n, name, broken));
     } else throw broken(`unknown field ${name}`);
   }
   return edit;
+}
+
+const COUNTERS = ['nextNumber', 'flushedSequence', 'durableSequence', 'minSegment'] as const;
+
+function isCounter(name: string): name is (typeof COUNTERS)[number] {
+  return (COUNTERS as readonly string[]).includes(name);
 }
 
 type Broken = (why: string) => CorruptionError;

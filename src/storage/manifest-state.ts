@@ -13,6 +13,8 @@ export interface ManifestState {
   /** Numbers below are used up. */
   nextNumber: number;
   flushedSequence: number;
+  /** How far tables and WAL were durable together; see ManifestEdit. */
+  durableSequence: number;
   minSegment: number;
   /** Newest first. */
   runs: readonly SortedRun[];
@@ -22,6 +24,7 @@ export const EMPTY_STATE: ManifestState = {
   ownerEpoch: 0,
   nextNumber: 1,
   flushedSequence: 0,
+  durableSequence: 0,
   minSegment: 1,
   runs: [],
 };
@@ -33,6 +36,7 @@ export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestSta
     ownerEpoch: edit.snapshot?.ownerEpoch ?? base.ownerEpoch,
     nextNumber: rising('nextNumber', base.nextNumber, edit.nextNumber),
     flushedSequence: rising('flushedSequence', base.flushedSequence, edit.flushedSequence),
+    durableSequence: rising('durableSequence', base.durableSequence, edit.durableSequence),
     minSegment: rising('minSegment', base.minSegment, edit.minSegment),
     runs: applyTables(base.runs, edit),
   };
@@ -47,6 +51,7 @@ export function snapshotEdit(
     snapshot: { ...identity, ownerEpoch: state.ownerEpoch },
     nextNumber: state.nextNumber,
     flushedSequence: state.flushedSequence,
+    durableSequence: state.durableSequence,
     minSegment: state.minSegment,
     add: state.runs.flatMap(({ tables }) => tables),
     runs: state.runs.map(({ id }) => id),

@@ -205,7 +205,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     title: 'trusting the page cache after a failed sync',
-    edits: [{ file: ENGINE, find: 'if (distrust || recovered.distrust)', replace: 'if (false)' }],
+    edits: [
+      {
+        file: RECOVERY_FILE,
+        find: 'const isSuspect = distrust || isDistrusted(fs, dir);',
+        replace: 'const isSuspect = false;',
+      },
+    ],
     foundBy: POWER_LOSS,
     because: LOSS,
   },

@@ -27,10 +27,9 @@ const GOLDEN = join(resolve(import.meta.dirname, '../../..'), 'test/testdata/wal
 
 const TEXTS = ['first answer', 'x'.repeat(5000), 'third'];
 /** Where each frame begins, and behind the last one. */
-const STARTS = TEXTS.reduce(
-  (starts, text) => [...starts, (starts.at(-1) ?? 0) + frameBytes(text.length)],
-  [SEGMENT_HEADER_BYTES],
-);
+const STARTS = [SEGMENT_HEADER_BYTES];
+for (const text of TEXTS) STARTS.push((STARTS.at(-1) ?? 0) + frameBytes(text.length));
+
 const HEADER_CONTENT_BYTES = 512;
 
 function segment(sealed: boolean): { disk: SimulatedDisk; path: string; image: Uint8Array } {

@@ -8,9 +8,7 @@
  * that of the whole process. Making the keys (about 0.03 µs each) is inside every figure.
  */
 import { fileURLToPath } from 'node:url';
-import type { Engine } from '../src/shard/engine.js';
 import {
-  eventLoopTurn,
   newPool,
   openEngine,
   PoolJobs,
@@ -20,69 +18,19 @@ import {
   TimedDisk,
   TouchedArenas,
 } from './support/bench-engine.js';
+import { type StormSettings, writeStorm } from './support/engine-storm.js';
 import { LevelBatches, openLevel } from './support/peer-classic-level.js';
 import { LmdbStore } from './support/peer-lmdb.js';
 import { type Figures, rounded, runBench } from './support/rounds.js';
 import { drive, StormWatch } from './support/storm.js';
-import { BatchTemplate, ENTRY_BYTES, KeyStream } from './support/storm-keys.js';
+import { ENTRY_BYTES } from './support/storm-keys.js';
 
 const SEED = 1;
-/** As long as a shard's thread keeps its event loop waiting at most. */
-const YIELD_MS = 5;
 const WARM_UP_ENTRIES = 400_000;
 const LEVEL_BUFFER_BYTES = 64 * 1024 * 1024;
 
-interface Settings {
-  entries: number;
-  batch: number;
-  outstanding: number;
-}
-
-/** Writes until `entries` are acknowledged; every turn takes what is outstanding as one group. */
-async function storm(
-  engine: Engine,
-  { entries, batch, outstanding }: Settings,
-  watch: StormWatch,
-): Promise<number> {
-  const template = new BatchTemplate(batch);
-  const keys = new KeyStream(SEED);
-  let groups = 0;
-  let yieldAt = performance.now() + YIELD_MS;
-  let isFilled = false;
-  while (watch.acknowledged < entries) {
-    const group = engine.openGroup();
-    if (group === undefined) throw new Error(`Poisoned: ${engine.poison}`);
-    let held = false;
-    for (let i = 0; i < outstanding && !held; i++) {
-      if (!isFilled) template.fill(keys);
-      isFilled = true;
-      group.stage(0, i, template.run, 0, template.run.length);
-      const { kind } = engine.admitStaged(group);
-      held = kind !== 'accept';
-      isFilled = held;
-      if (held) group.unstage();
-      if (kind === 'refuse' || kind === 'too-large') throw new Error(`The engine answers ${kind}`);
-    }
-    if (group.count > 0) {
-      engine.commit(group);
-      groups++;
-      for (let done = engine.nextSettled(); done !== undefined; done = engine.nextSettled()) {
-        watch.acknowledge(done.count);
-        engine.recycle(done);
-      }
-    } else {
-      engine.recycle(group);
-    }
-    engine.maintain();
-    if (!held && performance.now() < yieldAt) continue;
-    await eventLoopTurn();
-    yieldAt = performance.now() + YIELD_MS;
-  }
-  return groups;
-}
-
 async function stormkv(raw: Record<string, number>, dir: string): Promise<Figures> {
-  const settings = raw as unknown as Settings;
+  const settings = raw as unknown as StormSettings;
   const pool = newPool();
   const { engine: options, arenaCount } = shippedOptions(`${dir}/shard`);
   const arenas = new TouchedArenas(arenaCount, options.arenaBytes);
@@ -101,7 +49,7 @@ async function stormkv(raw: Record<string, number>, dir: string): Promise<Figure
   disk.syncMs.length = 0;
   disk.writtenBytes = 0;
   watch = new StormWatch();
-  const groups = await storm(engine, settings, watch);
+  const groups = await writeStorm(engine, settings, SEED, watch);
   const figures = watch.figures();
   const before = engine.figures();
   await settle(engine, jobs);
@@ -138,14 +86,14 @@ async function stormkv(raw: Record<string, number>, dir: string): Promise<Figure
 
 /** A server warms itself before it serves; and nobody asks what the first half second costs. */
 async function warmUp(
-  settings: Settings,
+  settings: StormSettings,
   dir: string,
   jobs: PoolJobs,
   arenas: TouchedArenas,
 ): Promise<void> {
   const { engine: options } = shippedOptions(`${dir}/warm-up`);
   const engine = openEngine(options, jobs, arenas);
-  await storm(engine, { ...settings, entries: WARM_UP_ENTRIES }, new StormWatch());
+  await writeStorm(engine, { ...settings, entries: WARM_UP_ENTRIES }, SEED, new StormWatch());
   await settle(engine, jobs);
   engine.close();
 }

@@ -2,7 +2,7 @@
  * What the stages of a write cost on their own, without a disk that waits: staging, sealing a
  * frame, applying to the MemTable, replaying, flushing, merging. One process, one thread.
  *
- *   node dist/bench/stages.js [--entries 600000] [--rounds 5] [--dir /dev/shm]
+ *   node dist/bench/stages.js [--entries 600000] [--rounds 5] [--place /dev/shm]
  */
 import { fileURLToPath } from 'node:url';
 import { fileNumber } from '../src/base/ids.js';
@@ -16,7 +16,7 @@ import { FRAME_DATA, readFrame, sealFrame } from '../src/storage/log-frame.js';
 import { nodeFileSystem } from '../src/storage/node-file-system.js';
 import { shippedOptions } from './support/bench-engine.js';
 import { type Figures, rounded, runBench } from './support/rounds.js';
-import { BatchTemplate, KeyStream } from './support/storm-keys.js';
+import { BatchMaker } from './support/storm-keys.js';
 
 const BATCHES_PER_GROUP = 4;
 const RUNS = 4;
@@ -58,15 +58,14 @@ class Stopwatch {
 
 class Stages {
   readonly watch = new Stopwatch();
-  readonly #template: BatchTemplate;
+  readonly #maker: BatchMaker;
   readonly #group: CommitGroup;
-  readonly #keys = new KeyStream(1);
   readonly #dir: string;
   readonly #options: ReturnType<typeof shippedOptions>['engine'];
   #nextNumber = 1;
 
   constructor(batch: number, dir: string, compresses: boolean) {
-    this.#template = new BatchTemplate(batch);
+    this.#maker = new BatchMaker(batch, 1);
     const { engine } = shippedOptions(dir);
     this.#options = compresses
       ? engine
@@ -83,8 +82,7 @@ class Stages {
       group.reset();
       group.firstSequence = sequence;
       for (let i = 0; i < BATCHES_PER_GROUP; i++) {
-        watch.time('makeKeys', () => this.#template.fill(this.#keys));
-        const { run } = this.#template;
+        const run = watch.time('makeKeys', () => this.#maker.make());
         watch.time('stage', () => group.stage(0, i, run, 0, run.length));
       }
       watch.time('seal', () => sealGroup(group));

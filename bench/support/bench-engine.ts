@@ -133,9 +133,11 @@ export function openEngine(
   jobs: JobPort,
   arenas: ArenaPort,
   fs: FileSystem = nodeFileSystem,
+  distrust = false,
 ): Engine {
   nodeFileSystem.makeDir(options.dir);
-  return Engine.open({ fs, clock: systemClock, random: systemRandom, jobs, arenas }, options);
+  const env = { fs, clock: systemClock, random: systemRandom, jobs, arenas };
+  return Engine.open(env, options, distrust);
 }
 
 /** Lets callbacks of jobs run. */

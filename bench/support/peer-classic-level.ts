@@ -21,12 +21,11 @@ export class LevelBatches {
 
   constructor(outstanding: number, batchEntries: number, seed: number) {
     this.#keys = new KeyStream(seed);
-    const value = Buffer.from(sampleValue());
-    this.#operations = Array.from({ length: outstanding }, () =>
-      Array.from({ length: batchEntries }, () => ({
+    this.#operations = Array.from({ length: outstanding }, (_, lane) =>
+      Array.from({ length: batchEntries }, (_, i) => ({
         type: 'put',
         key: Buffer.alloc(KEY_BYTES),
-        value,
+        value: Buffer.from(sampleValue(lane * batchEntries + i)),
       })),
     );
   }

@@ -6,8 +6,7 @@ import { KEY_BYTES, KeyStream, sampleValue } from './storm-keys.js';
 export class LmdbStore {
   readonly #db: ReturnType<typeof open<Buffer, Buffer>>;
   readonly #keys: KeyStream;
-  readonly #buffers: Buffer[];
-  readonly #value = Buffer.from(sampleValue());
+  readonly #entries: { key: Buffer; value: Buffer }[];
 
   constructor(dir: string, batchEntries: number, seed: number) {
     this.#db = open<Buffer, Buffer>({
@@ -18,15 +17,18 @@ export class LmdbStore {
       overlappingSync: false,
     });
     this.#keys = new KeyStream(seed);
-    this.#buffers = Array.from({ length: batchEntries }, () => Buffer.alloc(KEY_BYTES));
+    this.#entries = Array.from({ length: batchEntries }, (_, i) => ({
+      key: Buffer.alloc(KEY_BYTES),
+      value: Buffer.from(sampleValue(i)),
+    }));
   }
 
   write(): Promise<unknown> {
     return this.#db.batch(() => {
-      for (const key of this.#buffers) {
+      for (const { key, value } of this.#entries) {
         this.#keys.writeKey(key, 0);
         // Keys and values are copied by the call.
-        void this.#db.put(key, this.#value);
+        void this.#db.put(key, value);
       }
     });
   }

@@ -33,7 +33,7 @@ export async function runBench(bench: Bench, file: string): Promise<void> {
   for (const name of Object.keys(settings)) {
     if (values[name] !== undefined) settings[name] = Number(values[name]);
   }
-  const parentDir = values['dir'] ?? process.cwd();
+  const parentDir = values['place'] ?? process.cwd();
   const contender = values['contender'];
   if (contender !== undefined) {
     await beContender(bench, contender, settings, parentDir);
@@ -58,9 +58,12 @@ export async function runBench(bench: Bench, file: string): Promise<void> {
   );
 }
 
-/** `dir`: where the stores lie. Not the system's temporary folder, which may be memory. */
+/**
+ * `place`: where the stores lie; not the system's temporary folder, which may be memory. Beware of
+ * calling a flag --dir, --debug or --target: the loader of mmap-io takes them for its own.
+ */
 function optionsOf(bench: Bench): Record<string, { type: 'string' }> {
-  const names = ['rounds', 'only', 'contender', 'dir', ...Object.keys(bench.settings)];
+  const names = ['rounds', 'only', 'contender', 'place', ...Object.keys(bench.settings)];
   return Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
 }
 
@@ -88,7 +91,7 @@ function runContender(
   dir: string,
 ): Promise<Figures> {
   const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const args = [...process.execArgv, file, '--contender', name, '--dir', dir, ...flags];
+  const args = [...process.execArgv, file, '--contender', name, '--place', dir, ...flags];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';

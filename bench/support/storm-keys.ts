@@ -49,34 +49,52 @@ export class KeyStream {
   }
 }
 
-/** A value of half random, half repeated bytes, as db_bench's: what compresses, compresses by half. */
-export function sampleValue(): Uint8Array {
+/**
+ * The value of a key's number: half random, half a repetition of that, as in db_bench: compression
+ * halves it and finds nothing in common with its neighbours.
+ */
+export function sampleValue(number: number): Uint8Array {
   const value = new Uint8Array(VALUE_BYTES);
-  const keys = new KeyStream(7);
-  keys.writeKey(value, 0);
-  keys.writeKey(value, KEY_BYTES);
+  const random = new KeyStream(number);
+  random.writeKey(value, 0);
+  random.writeKey(value, KEY_BYTES);
   value.copyWithin(VALUE_BYTES / 2, 0, VALUE_BYTES / 2);
   return value;
 }
 
-/** A run of puts whose keys `fill` replaces each time, so that making a batch costs only its keys. */
-export class BatchTemplate {
-  readonly run: Uint8Array;
-  readonly #count: number;
+/** So many batches have values of their own before they come again. */
+const TEMPLATES = 16;
 
-  constructor(count: number) {
+/** Runs of puts whose keys are replaced each time, so that making a batch costs only its keys. */
+export class BatchMaker {
+  readonly #runs: Uint8Array[];
+  readonly #keys: KeyStream;
+  readonly #count: number;
+  #next = 0;
+
+  constructor(count: number, seed: number) {
     this.#count = count;
-    this.run = new Uint8Array(RUN_HEADER_BYTES + count * PUT_BYTES);
-    this.run[0] = RUN_FORMAT;
-    const key = new Uint8Array(KEY_BYTES);
-    const value = sampleValue();
-    let at = RUN_HEADER_BYTES;
-    for (let i = 0; i < count; i++) at = writePut(this.run, at, key, value);
+    this.#keys = new KeyStream(seed);
+    this.#runs = Array.from({ length: TEMPLATES }, (_, i) => templateOf(count, i * count));
   }
 
-  fill(keys: KeyStream): void {
+  /** The next batch, as an entry run; valid until so many more have been made. */
+  make(): Uint8Array {
+    const run = this.#runs[this.#next++ % TEMPLATES] ?? EMPTY;
     // Behind the msgpack header of the key, which is two bytes for so short a one.
     let at = RUN_HEADER_BYTES + 2;
-    for (let i = 0; i < this.#count; i++, at += PUT_BYTES) keys.writeKey(this.run, at);
+    for (let i = 0; i < this.#count; i++, at += PUT_BYTES) this.#keys.writeKey(run, at);
+    return run;
   }
+}
+
+const EMPTY = new Uint8Array(0);
+
+function templateOf(count: number, firstNumber: number): Uint8Array {
+  const run = new Uint8Array(RUN_HEADER_BYTES + count * PUT_BYTES);
+  run[0] = RUN_FORMAT;
+  const key = new Uint8Array(KEY_BYTES);
+  let at = RUN_HEADER_BYTES;
+  for (let i = 0; i < count; i++) at = writePut(run, at, key, sampleValue(firstNumber + i));
+  return run;
 }

@@ -54,7 +54,8 @@ loop.start();
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const common = { ...boot, operations: router, clock: systemClock, status: () => router.status() };
-  const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, keyBytesMax, valueBytesMax };
+  const sizes = { keyBytesMax, valueBytesMax, batchBytesMax: MANY_KEYS.batchBytesMax };
+  const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {
     const grpc = await startGrpcServer({ ...common, address: grpcAddress, limits });
     const http = await startHttpDoor({ ...common, address: httpAddress, limits });

@@ -8,7 +8,7 @@
  *
  * grpc-js passes raw message bytes through: a decoder that throws inside of it would answer
  * INTERNAL, while what a client sends wrong is INVALID_ARGUMENT. Messages larger than the largest
- * key and value together are refused by grpc-js itself, with RESOURCE_EXHAUSTED, before they are
+ * key and value, or the largest batch, are refused by grpc-js itself, with RESOURCE_EXHAUSTED, before they are
  * buffered.
  */
 import { createServer, type Server as Listener, type Socket } from 'node:net';
@@ -17,20 +17,24 @@ import {
   Server,
   ServerCredentials,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type ServiceDefinition,
   type StatusObject,
   type sendUnaryData,
+  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { formatAddress, type HostPort, parseAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
-import { decodeKvRequest, encodeGetResponse } from './kv-codec.js';
 import type { KvOperations } from './kv-operations.js';
+import { UNARY_METHODS, type UnaryMethod } from './kv-service.js';
+import { type MessageStream, streamScan } from './scan-stream.js';
 import { errorMetadata, GRPC_STATUS_OF } from './status-map.js';
 
 export interface GrpcLimits {
   keyBytesMax: number;
   valueBytesMax: number;
+  batchBytesMax: number;
   connectionsMax: number;
   /** Calls at once on one connection. */
   concurrentStreamsMax: number;
@@ -68,8 +72,8 @@ export interface GrpcServer {
 
 /** Room for field headers, and for a value a little too long to be refused with a clear error. */
 const MESSAGE_OVERHEAD_BYTES = 4096;
-const EMPTY = Buffer.alloc(0);
 type Call = ServerUnaryCall<Buffer, Buffer>;
+type StreamCall = ServerWritableStream<Buffer, Buffer>;
 type Callback = sendUnaryData<Buffer>;
 
 /** Resolves when the port is bound; rejects with UNAVAILABLE when it cannot be. */
@@ -104,10 +108,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 }
 
 function channelOptions(limits: GrpcLimits) {
-  const messageBytesMax = limits.keyBytesMax + limits.valueBytesMax + MESSAGE_OVERHEAD_BYTES;
+  const { keyBytesMax, valueBytesMax, batchBytesMax } = limits;
+  const messageBytesMax =
+    Math.max(keyBytesMax + valueBytesMax, batchBytesMax) + MESSAGE_OVERHEAD_BYTES;
   return {
     'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': messageBytesMax,
+    // What is sent is bounded by what was read: limits.batchBytesMax of values, or a page.
+    'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': limits.concurrentStreamsMax,
     'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
@@ -116,42 +123,48 @@ function channelOptions(limits: GrpcLimits) {
 }
 
 function handlersOf(operations: KvOperations, clock: Clock) {
+  const handlers: UntypedServiceImplementation = {};
+  for (const [name, method] of Object.entries<UnaryMethod>(UNARY_METHODS)) {
+    const { isWrite } = method;
+    handlers[name] = (call: Call, callback: Callback): void => {
+      guarded(
+        isWrite,
+        (status) => callback(status),
+        () => {
+          method.call(operations, call.request, remainingMs(call, clock), (error, response) => {
+            if (error !== undefined) callback(statusOf(error, isWrite));
+            else callback(null, response);
+          });
+        },
+      );
+    };
+  }
+  handlers['Scan'] = (call: StreamCall): void => {
+    const fail = (status: Partial<StatusObject>) => void call.emit('error', status);
+    guarded(false, fail, () => {
+      const remaining = () => remainingMs(call, clock);
+      streamScan(operations, call.request, remaining, messageStreamOf(call));
+    });
+  };
+  return handlers;
+}
+
+function messageStreamOf(call: StreamCall): MessageStream {
   return {
-    Set(call: Call, callback: Callback): void {
-      guarded(callback, true, () => {
-        const { key, value } = decodeKvRequest(call.request);
-        operations.set(key, value, remainingMs(call, clock), (error) => {
-          if (error !== undefined) fail(callback, error, true);
-          else callback(null, EMPTY);
-        });
-      });
-    },
-    Delete(call: Call, callback: Callback): void {
-      guarded(callback, true, () => {
-        const { key } = decodeKvRequest(call.request);
-        operations.delete(key, remainingMs(call, clock), (error) => {
-          if (error !== undefined) fail(callback, error, true);
-          else callback(null, EMPTY);
-        });
-      });
-    },
-    Get(call: Call, callback: Callback): void {
-      guarded(callback, false, () => {
-        const { key } = decodeKvRequest(call.request);
-        operations.get(key, remainingMs(call, clock), (error, value) => {
-          if (error !== undefined) fail(callback, error, false);
-          else if (value === undefined) fail(callback, NOT_FOUND, false);
-          else callback(null, encodeGetResponse(value));
-        });
-      });
-    },
+    write: (message) => call.write(message),
+    onRoom: (go) => void call.once('drain', () => !call.cancelled && go()),
+    onCancel: (stop) => void call.on('cancelled', stop),
+    end: () => void call.end(),
+    fail: (error) => void call.emit('error', statusOf(error, false)),
   };
 }
 
-const NOT_FOUND = new StormError('NOT_FOUND', 'The key has no value');
-
 /** Turns what is thrown before the operation began into the call's answer. */
-function guarded(callback: Callback, isWrite: boolean, body: () => void): void {
+function guarded(
+  isWrite: boolean,
+  fail: (status: Partial<StatusObject>) => void,
+  body: () => void,
+): void {
   try {
     body();
   } catch (error) {
@@ -159,22 +172,17 @@ function guarded(callback: Callback, isWrite: boolean, body: () => void): void {
       error instanceof StormError
         ? error
         : new StormError('INTERNAL', messageOf(error), { cause: error, outcome: 'unknown' });
-    fail(callback, failure, isWrite);
+    fail(statusOf(failure, isWrite));
   }
 }
 
-function fail(callback: Callback, error: StormError, isWrite: boolean): void {
+function statusOf(error: StormError, isWrite: boolean): StatusObject {
   const metadata = new Metadata();
   for (const [name, value] of errorMetadata(error, isWrite)) metadata.set(name, value);
-  const status: StatusObject = {
-    code: GRPC_STATUS_OF[error.code],
-    details: error.message,
-    metadata,
-  };
-  callback(status);
+  return { code: GRPC_STATUS_OF[error.code], details: error.message, metadata };
 }
 
-function remainingMs(call: Call, clock: Clock): number {
+function remainingMs(call: { getDeadline(): Date | number }, clock: Clock): number {
   const deadline = call.getDeadline();
   // A client sends a duration; grpc-js has turned it into a time of this machine's wall clock.
   return Number(deadline) - clock.wallMs();
@@ -211,11 +219,11 @@ function shutDown(server: Server, deadlineMs: number, closeAll: () => void): Pro
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-function unary(name: string) {
+function method(name: string, responseStream: boolean) {
   return {
     path: `/kv.Kv/${name}`,
     requestStream: false,
-    responseStream: false,
+    responseStream,
     requestSerialize: asIs,
     requestDeserialize: asIs,
     responseSerialize: asIs,
@@ -224,8 +232,7 @@ function unary(name: string) {
 }
 
 /** kv.Kv with raw messages; a client made from it must do its own encoding. */
-export const KV_SERVICE = {
-  Set: unary('Set'),
-  Get: unary('Get'),
-  Delete: unary('Delete'),
-} satisfies ServiceDefinition;
+export const KV_SERVICE: ServiceDefinition = {
+  ...Object.fromEntries(Object.keys(UNARY_METHODS).map((name) => [name, method(name, false)])),
+  Scan: method('Scan', true),
+};

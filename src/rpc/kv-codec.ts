@@ -4,27 +4,63 @@
  * unknown fields are skipped, a field that is given again replaces the earlier one, a known field
  * of another wire type counts as unknown, and absent means empty.
  */
-import { StormError } from '../base/errors.js';
+import { bytesTag, numberTag, ProtoReader } from './proto-reader.js';
 
-const VARINT = 0;
-const FIXED_64 = 1;
-const LENGTH_DELIMITED = 2;
-const GROUP_START = 3;
-const GROUP_END = 4;
-const FIXED_32 = 5;
-const GROUP_DEPTH_MAX = 16;
 const EMPTY = new Uint8Array(0);
 
-/** Field 1 (key) and field 2 (value) of a request; views of the message. */
-export interface KvRequest {
+/** Key and value are views of the message. Numbers of 2^53 and more are not exact. */
+export interface SetRequest {
   key: Uint8Array;
   value: Uint8Array;
+  ttlMs: number;
+  ifAbsent: boolean;
+  /** 0 = whatever it has. */
+  ifVersion: number;
+  wantVersion: boolean;
 }
 
-/** Reads SetRequest, and GetRequest and DeleteRequest too, whose `value` no one looks at. */
-export function decodeKvRequest(message: Uint8Array): KvRequest {
-  return new Reader(message).readMessage();
+export function decodeSetRequest(message: Uint8Array): SetRequest {
+  const request: SetRequest = {
+    key: EMPTY,
+    value: EMPTY,
+    ttlMs: 0,
+    ifAbsent: false,
+    ifVersion: 0,
+    wantVersion: false,
+  };
+  const reader = new ProtoReader(message);
+  while (reader.next()) {
+    if (reader.tag === KEY_TAG) request.key = reader.bytes();
+    else if (reader.tag === VALUE_TAG) request.value = reader.bytes();
+    else if (reader.tag === numberTag(3)) request.ttlMs = reader.number();
+    else if (reader.tag === numberTag(4)) request.ifAbsent = reader.number() !== 0;
+    else if (reader.tag === numberTag(5)) request.ifVersion = reader.number();
+    else if (reader.tag === numberTag(6)) request.wantVersion = reader.number() !== 0;
+    else reader.skip();
+  }
+  return request;
 }
+
+/** A key, and in field 2 a number: want_version, if_version, ttl_ms, dry_run. */
+export interface KeyRequest {
+  key: Uint8Array;
+  number: number;
+}
+
+/** GetRequest, DeleteRequest, ExpireRequest, TtlRequest, DeletePrefixRequest. */
+export function decodeKeyRequest(message: Uint8Array): KeyRequest {
+  const request: KeyRequest = { key: EMPTY, number: 0 };
+  const reader = new ProtoReader(message);
+  while (reader.next()) {
+    if (reader.tag === KEY_TAG) request.key = reader.bytes();
+    else if (reader.tag === numberTag(2)) request.number = reader.number();
+    else reader.skip();
+  }
+  return request;
+}
+
+const KEY_TAG = bytesTag(1);
+const VALUE_TAG = bytesTag(2);
 
 /** GetResponse. */
 export function encodeGetResponse(value: Uint8Array): Buffer {
@@ -43,7 +79,7 @@ export function encodeKeyRequest(key: Uint8Array): Buffer {
 
 /** The value of a GetResponse; a view of the message. */
 export function decodeGetResponse(message: Uint8Array): Uint8Array {
-  return decodeKvRequest(message).key;
+  return decodeKeyRequest(message).key;
 }
 
 /** Field 1 from `first`, then another field from `second`; empty fields are left out. */
@@ -69,84 +105,4 @@ function writeField(target: Buffer, at: number, tag: number, content: Uint8Array
   target[next++] = rest;
   target.set(content, next);
   return next + content.length;
-}
-
-class Reader {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  readMessage(): KvRequest {
-    const request: KvRequest = { key: EMPTY, value: EMPTY };
-    while (this.#at < this.#bytes.length) {
-      const tag = this.#readTag();
-      if (tag === ((1 << 3) | LENGTH_DELIMITED)) request.key = this.#readBytes();
-      else if (tag === ((2 << 3) | LENGTH_DELIMITED)) request.value = this.#readBytes();
-      else this.#skip(tag, 0);
-    }
-    return request;
-  }
-
-  #readTag(): number {
-    const start = this.#at;
-    const tag = this.#readVarint();
-    if (tag > 0xffff_ffff || tag >>> 3 === 0) throw malformed(start, 'no such field number');
-    return tag;
-  }
-
-  #readBytes(): Uint8Array {
-    const start = this.#at;
-    const length = this.#readVarint();
-    const from = this.#at;
-    if (length > this.#bytes.length - from) {
-      throw malformed(start, `a field of ${length} bytes reaches past the end`);
-    }
-    this.#at = from + length;
-    return this.#bytes.subarray(from, from + length);
-  }
-
-  /** Up to ten bytes; beyond 2^53 inexact, which only matters for being too large. */
-  #readVarint(): number {
-    const start = this.#at;
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < 10; i++) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) throw malformed(start, 'the message ends within a number');
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-      scale *= 128;
-    }
-    throw malformed(start, 'a number has more than ten bytes');
-  }
-
-  #skip(tag: number, depth: number): void {
-    const start = this.#at;
-    const wireType = tag & 7;
-    if (wireType === VARINT) this.#readVarint();
-    else if (wireType === LENGTH_DELIMITED) this.#readBytes();
-    else if (wireType === FIXED_64) this.#at += 8;
-    else if (wireType === FIXED_32) this.#at += 4;
-    else if (wireType === GROUP_START) this.#skipGroup(tag, depth + 1);
-    else throw malformed(start, wireType === GROUP_END ? 'a group ends twice' : 'no such type');
-    if (this.#at > this.#bytes.length) throw malformed(start, 'the message ends within a number');
-  }
-
-  #skipGroup(startTag: number, depth: number): void {
-    const start = this.#at;
-    if (depth > GROUP_DEPTH_MAX) throw malformed(start, 'groups are nested too deep');
-    for (;;) {
-      const tag = this.#readTag();
-      if ((tag & 7) !== GROUP_END) this.#skip(tag, depth);
-      else if (tag >>> 3 === startTag >>> 3) return;
-      else throw malformed(start, 'a group ends as another one');
-    }
-  }
-}
-
-function malformed(at: number, why: string): StormError {
-  return new StormError('INVALID_ARGUMENT', `Malformed protobuf message at byte ${at}: ${why}`);
 }

@@ -3,6 +3,7 @@
  * Two of ours share UNAVAILABLE; `stormkv-code` tells them apart for our own clients.
  */
 import { ERROR_CODES, type ErrorCode, type Outcome, StormError } from '../base/errors.js';
+import { VersionConflict } from '../base/version-conflict.js';
 
 /** gRPC's numbers (grpc/status), of which there are 17 for ever. */
 export const GRPC_STATUS_OF: Record<ErrorCode, number> = {
@@ -44,6 +45,8 @@ const CODE_OF_STATUS: readonly ErrorCode[] = [
 export const METADATA_RETRY_AFTER_MS = 'grpc-retry-pushback-ms';
 /** On failed writes: `unknown` or `not-applied`. */
 export const METADATA_OUTCOME = 'stormkv-outcome';
+/** On writes that a condition refused: the key's version now, 0 = it has no value. */
+export const METADATA_VERSION = 'stormkv-version';
 /** On every failed call that reached a handler: our own code. */
 export const METADATA_CODE = 'stormkv-code';
 
@@ -51,6 +54,7 @@ export const METADATA_CODE = 'stormkv-code';
 export function errorMetadata(error: StormError, isWrite: boolean): [string, string][] {
   const entries: [string, string][] = [[METADATA_CODE, error.code]];
   if (isWrite) entries.push([METADATA_OUTCOME, error.outcome]);
+  if (error instanceof VersionConflict) entries.push([METADATA_VERSION, String(error.version)]);
   if (error.retryAfterMs !== undefined) {
     entries.push([METADATA_RETRY_AFTER_MS, String(Math.ceil(error.retryAfterMs))]);
   }
@@ -77,5 +81,7 @@ export function errorOfStatus(
   const hint = Number(metadata(METADATA_RETRY_AFTER_MS) ?? Number.NaN);
   const retry = Number.isFinite(hint) && hint >= 0 ? { retryAfterMs: hint } : {};
   const code = codeOfStatus(status, metadata(METADATA_CODE));
+  const version = Number(metadata(METADATA_VERSION) ?? Number.NaN);
+  if (code === 'ABORTED' && Number.isSafeInteger(version)) return new VersionConflict(version);
   return new StormError(code, details, { outcome, ...retry });
 }

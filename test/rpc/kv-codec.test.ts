@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { StormError } from '../../src/base/errors.js';
 import {
   decodeGetResponse,
-  decodeKvRequest,
+  decodeSetRequest,
   encodeGetResponse,
   encodeKeyRequest,
   encodeSetRequest,
@@ -29,7 +29,7 @@ const value = fc.oneof(
 
 function malformed(bytes: Uint8Array): void {
   try {
-    decodeKvRequest(bytes);
+    decodeSetRequest(bytes);
     assert.unreachable(Buffer.from(bytes).toString('hex'));
   } catch (error) {
     assert.instance(error, StormError);
@@ -77,7 +77,7 @@ test('reads what protobufjs writes, skipping fields that it does not know', () =
   })).message as fc.Arbitrary<{ key?: string; value?: Uint8Array }>;
   fc.assert(
     fc.property(wider, (message) => {
-      const request = decodeKvRequest(type('Wider').encode(message).finish());
+      const request = decodeSetRequest(type('Wider').encode(message).finish());
       assert.is(Buffer.from(request.key).toString(), message.key ?? '');
       assert.equal(new Uint8Array(request.value), message.value ?? new Uint8Array(0));
     }),
@@ -95,15 +95,15 @@ test('takes the last of a repeated field, and fields in any order', () => {
     encodeSetRequest(Buffer.from('a'), Buffer.from('1')),
     encodeSetRequest(Buffer.from('b'), Buffer.from('2')),
   ]);
-  const request = decodeKvRequest(twice);
+  const request = decodeSetRequest(twice);
   assert.equal(
     [Buffer.from(request.key).toString(), Buffer.from(request.value).toString()],
     ['b', '2'],
   );
-  const swapped = decodeKvRequest(Buffer.from('1201760a016b', 'hex'));
+  const swapped = decodeSetRequest(Buffer.from('1201760a016b', 'hex'));
   assert.equal([...swapped.key, ...swapped.value], [0x6b, 0x76]);
   // An empty repetition replaces too.
-  assert.is(decodeKvRequest(Buffer.from('0a016b0a00', 'hex')).key.length, 0);
+  assert.is(decodeSetRequest(Buffer.from('0a016b0a00', 'hex')).key.length, 0);
 });
 
 test('skips groups and known numbers of another wire type', () => {
@@ -117,7 +117,7 @@ test('skips groups and known numbers of another wire type', () => {
     '8a80808000016b', // a tag written longer than needed
   ];
   for (const hex of cases) {
-    assert.equal([...decodeKvRequest(Buffer.from(hex, 'hex')).key], [0x6b], hex);
+    assert.equal([...decodeSetRequest(Buffer.from(hex, 'hex')).key], [0x6b], hex);
   }
 });
 
@@ -148,7 +148,7 @@ test('any bytes decode or throw INVALID_ARGUMENT', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       try {
-        const { key: k, value: v } = decodeKvRequest(bytes);
+        const { key: k, value: v } = decodeSetRequest(bytes);
         assert.ok(k.length + v.length <= bytes.length);
       } catch (error) {
         assert.instance(error, StormError, String(error));

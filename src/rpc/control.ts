@@ -32,6 +32,8 @@ export interface EngineOptions {
   table: TableOptions;
   readMode: 'auto' | 'mmap' | 'pread';
   readVerify: 'first-touch' | 'always';
+  /** For blocks that had to be decompressed or read; 0 = none. */
+  blockCacheBytes: number;
   /** How many sorted runs of like size a merge takes. */
   mergeFanIn: number;
 }

@@ -55,6 +55,8 @@ export function planCluster(config: Config, dataDir: string, shardCount: number)
       },
       readMode: read.mode,
       readVerify: read.verify,
+      // The other half is for indexes and filters of tables that could not be mapped.
+      blockCacheBytes: Math.floor(memory.tableBytes / shardCount / 2),
       mergeFanIn: compaction.fanIn,
     },
     linkSizes: memory.rings,

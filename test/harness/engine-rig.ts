@@ -45,6 +45,7 @@ export function smallOptions(change: Partial<EngineOptions> = {}): EngineOptions
     table: { blockBytes: 512, tableBytesMax: 24 * 1024, bloomBitsPerKey: 10, restartInterval: 4 },
     readMode: 'pread',
     readVerify: 'always',
+    blockCacheBytes: 64 * 1024,
     mergeFanIn: 3,
     ...change,
   };

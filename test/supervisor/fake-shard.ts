@@ -21,6 +21,7 @@ export const ENGINE: EngineOptions = {
   table: { blockBytes: 4096, tableBytesMax: 65_536, bloomBitsPerKey: 10, restartInterval: 16 },
   readMode: 'pread',
   readVerify: 'first-touch',
+  blockCacheBytes: 64 * 1024,
   mergeFanIn: 4,
 };
 

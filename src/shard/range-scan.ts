@@ -42,14 +42,19 @@ export function scanForward(source: EntryCursor, range: ScanRange, sink: PageSin
   if (from === undefined) source.seekToFirst();
   else source.seek(from);
   const last = new KeyCopy();
+  let isDecided = false;
   for (let looked = 0; source.valid; source.next(), looked++) {
     if (to !== undefined && isAtOrAbove(source, to)) break;
-    if (last.is(source)) continue;
-    if (looked >= LOOKED_AT_MAX) return { kind: 'more', key: keyOf(source) };
-    if (source.sequence > snapshot) continue;
+    if (!last.is(source)) {
+      // Never within a key: the next page would begin with its newest version again.
+      if (looked >= LOOKED_AT_MAX) return { kind: 'more', key: keyOf(source) };
+      last.take(source);
+      isDecided = false;
+    }
+    if (isDecided || source.sequence > snapshot) continue;
     const isGone = source.kind === KIND_DELETE || isExpired(source.expiresAtMs, nowMs);
     if (!isGone && !sink.add(source)) return { kind: 'more', key: keyOf(source) };
-    last.take(source);
+    isDecided = true;
   }
   return { kind: 'done' };
 }
@@ -80,7 +85,7 @@ function keyOf(entry: EntryView): Uint8Array {
   return entry.keyBytes.slice(entry.keyStart, entry.keyStart + entry.keyLength);
 }
 
-/** Remembers the key that was decided last: its older versions follow and are passed over. */
+/** Remembers the key that was looked at last: its older versions follow. */
 class KeyCopy {
   #bytes = new Uint8Array(256);
   #length = -1;

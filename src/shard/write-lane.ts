@@ -183,7 +183,10 @@ export class WriteLane {
     start: number,
     length: number,
   ): Verdict {
-    if (!group.hasRoomFor(length)) return 'held';
+    if (!group.hasRoomFor(length)) {
+      // An empty group has all the room there is: waiting for more would block the lane for ever.
+      return group.count > 0 ? 'held' : this.#refuseAsTooLarge(link, 'a group');
+    }
     group.stage(index, this.#request.callId, run, start, length);
     const pressure = this.#engine.admitStaged(group);
     if (pressure.kind === 'accept') return 'staged';
@@ -192,17 +195,18 @@ export class WriteLane {
       const { message, retryAfterMs } = pressure;
       return this.#refuse(link, new StormError('RESOURCE_EXHAUSTED', message, { retryAfterMs }));
     }
-    if (pressure.kind === 'too-large') {
-      const message = 'The batch is larger than a MemTable can hold; send it in parts';
-      return this.#refuse(link, new StormError('INVALID_ARGUMENT', message));
-    }
-    return 'held';
+    return pressure.kind === 'too-large' ? this.#refuseAsTooLarge(link, 'a MemTable') : 'held';
+  }
+
+  #refuseAsTooLarge(link: ShardLink, holder: string): 'answered' {
+    const message = `The batch is larger than ${holder} can hold; send it in parts`;
+    return this.#refuse(link, new StormError('INVALID_ARGUMENT', message));
   }
 
   /**
    * All conditions hold, or nothing is written. They see the state before the batch, with the
-   * writes counted in that are before it in this group. A refusal tells a version, so it waits until
-   * that version is durable.
+   * writes counted in that are before it in this group. A refusal tells a version, so it waits
+   * until that version is durable.
    */
   #writeIf(link: ShardLink, index: number, group: CommitGroup, run: Uint8Array): Verdict {
     const { callId, conditions = [], payloadStart, payloadLength } = this.#request;

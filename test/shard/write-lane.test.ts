@@ -1,4 +1,6 @@
-/** Conditional writes and expiry through the rings: what a group counts in, and what it may tell. */
+/**
+ * Conditional writes and expiry through the rings: what a group counts in, and what it may tell.
+ */
 import * as assert from 'uvu/assert';
 import {
   type Condition,
@@ -169,6 +171,18 @@ test('refuses a batch that no MemTable could hold', () => {
   assert.is(large.error.code, 'INVALID_ARGUMENT');
   assert.match(large.error.message, /send it in parts/);
   assert.is(replies.get(2)?.kind, 'written');
+});
+
+test('refuses a batch that no group could hold, instead of waiting for ever', () => {
+  const shard = new ActorRig({ engine: { batchBytesMax: 8 * 1024, walGroupBytesMax: 4 * 1024 } });
+  shard.write(1, put('k', 'v'.repeat(12 * 1024)));
+  shard.write(2, put('small', 'v'));
+  shard.settle();
+  const [large, small] = shard.replies('write');
+  if (large?.kind !== 'failed') throw new Error(`${large?.kind}`);
+  assert.is(large.error.code, 'INVALID_ARGUMENT');
+  assert.match(large.error.message, /larger than a group can hold; send it in parts/);
+  assert.is(small?.kind, 'written');
 });
 
 test('refuses with the reason and a time when background work fails for long', () => {

@@ -1,8 +1,8 @@
 /**
  * Reads, in process: point reads from overlapping tables and a scan of everything, against LevelDB.
  * Each contender fills a store with random keys, reopens it and measures, in this order: random
- * reads of a store that is not in the page cache; of one that is; of keys that are not there; a scan
- * in order. Values are copied out everywhere.
+ * reads of a store that is not in the page cache; of one that is; of keys that are not there; a
+ * scan in order. Values are copied out everywhere.
  *
  *   node dist/bench/engine-read.js [--entries 1000000] [--reads 200000] [--rounds 3]
  *

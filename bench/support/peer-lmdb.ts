@@ -2,7 +2,9 @@
 import { open } from 'lmdb';
 import { KEY_BYTES, KeyStream, sampleValue } from './storm-keys.js';
 
-/** Writes batches as transactions; a promise resolves when its transaction is committed and synced. */
+/**
+ * Writes batches as transactions; a promise resolves when its transaction is committed and synced.
+ */
 export class LmdbStore {
   readonly #db: ReturnType<typeof open<Buffer, Buffer>>;
   readonly #keys: KeyStream;

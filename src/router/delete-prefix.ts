@@ -1,7 +1,7 @@
 /**
  * Deletes all keys that begin with a prefix, or only counts them: a scan of keys, and for each of
- * its pages a batch of deletes. Not atomic: each batch is, per shard; a key written meanwhile may be
- * deleted or stay.
+ * its pages a batch of deletes. Not atomic: each batch is, per shard; a key written meanwhile may
+ * be deleted or stay.
  */
 import type { Clock } from '../base/clock.js';
 import { RUN_HEADER_BYTES } from '../base/entry-run.js';

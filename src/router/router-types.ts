@@ -3,7 +3,9 @@ import type { EntryLimits } from '../base/entry-run.js';
 import type { RouterEnd } from '../rpc/link.js';
 
 export interface RouterLimits extends EntryLimits {
-  /** The longest part of a batch that goes to one shard, and the most bytes of values got at once. */
+  /**
+   * The longest part of a batch that goes to one shard, and the most bytes of values got at once.
+   */
   batchBytesMax: number;
   batchEntriesMax: number;
   /** Scans in progress; each holds a page of every shard. */

@@ -1,6 +1,6 @@
 /**
- * One shard's part of a scan: the page that was fetched last, where in it the scan stands, and where
- * the next page begins. Never more than one page is held.
+ * One shard's part of a scan: the page that was fetched last, where in it the scan stands, and
+ * where the next page begins. Never more than one page is held.
  */
 import { StormError } from '../base/errors.js';
 import { ItemReader } from '../rpc/message-items.js';

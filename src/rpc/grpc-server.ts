@@ -8,8 +8,8 @@
  *
  * grpc-js passes raw message bytes through: a decoder that throws inside of it would answer
  * INTERNAL, while what a client sends wrong is INVALID_ARGUMENT. Messages larger than the largest
- * key and value, or the largest batch, are refused by grpc-js itself, with RESOURCE_EXHAUSTED, before they are
- * buffered.
+ * key and value, or the largest batch, are refused by grpc-js itself, with RESOURCE_EXHAUSTED,
+ * before they are buffered.
  */
 import { createServer, type Server as Listener, type Socket } from 'node:net';
 import {

@@ -1,6 +1,6 @@
 /**
- * The bytes that all messages of docs/formats/messages.md are made of: an array's tag, the type, the
- * call's id, then integers of full width. Both ends write and read them in place.
+ * The bytes that all messages of docs/formats/messages.md are made of: an array's tag, the type,
+ * the call's id, then integers of full width. Both ends write and read them in place.
  */
 import { StormError } from '../base/errors.js';
 

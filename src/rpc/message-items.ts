@@ -1,5 +1,6 @@
 /**
- * What lies in the bins of MULTI_GET, VALUES and PAGE: msgpack sequences, written and read in place.
+ * What lies in the bins of MULTI_GET, VALUES and PAGE: msgpack sequences, written and read in
+ * place.
  *
  *   keys of a MULTI_GET     bin key, …
  *   items of a VALUES       nil (no value), or cf u64 version and bin value; in the keys' order

@@ -142,7 +142,8 @@ export class ReplyView implements ReadReply {
 }
 
 /**
- * Begins a WRITE, GET, MULTI_GET or TTL whose payload the caller writes in place. Returns the payload's offset in
+ * Begins a WRITE, GET, MULTI_GET or TTL whose payload the caller writes in place. Returns the
+ * payload's offset in
  * `producer.bytes`, or −1 when the ring is full; finish with `commitRequest`.
  */
 export function tryReserveRequest(
@@ -225,7 +226,9 @@ function decodeRareRequest(consumer: RingConsumer, into: RequestView): void {
   }
 }
 
-/** Answers a WRITE, WRITE_IF or EXPIRE; false when the ring is full. `firstSequence` is below 2^53. */
+/**
+ * Answers a WRITE, WRITE_IF or EXPIRE; false when the ring is full. `firstSequence` is below 2^53.
+ */
 export function tryWriteWritten(
   producer: RingProducer,
   callId: number,
@@ -261,7 +264,9 @@ export function tryWriteValue(
   return true;
 }
 
-/** Answers a GET, TTL or EXPIRE whose key has no value, and a SCAN_END; false when the ring is full. */
+/**
+ * Answers a GET, TTL or EXPIRE whose key has no value, and a SCAN_END; false when the ring is full.
+ */
 export function tryWriteMissing(producer: RingProducer, callId: number): boolean {
   const at = producer.tryReserve(MISSING_BYTES);
   if (at < 0) return false;

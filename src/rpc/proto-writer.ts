@@ -1,4 +1,6 @@
-/** Writes protobuf messages, in bytes that grow. Empty and zero fields are left out, as in proto3. */
+/**
+ * Writes protobuf messages, in bytes that grow. Empty and zero fields are left out, as in proto3.
+ */
 import { bytesTag, numberTag } from './proto-reader.js';
 
 const VARINT_BYTES_MAX = 10;

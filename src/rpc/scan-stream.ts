@@ -1,6 +1,6 @@
 /**
- * Sends the pages of a scan into a stream as fast as its reader takes them: the next page is fetched
- * when the stream has room, so a slow reader costs one page and holds nobody up.
+ * Sends the pages of a scan into a stream as fast as its reader takes them: the next page is
+ * fetched when the stream has room, so a slow reader costs one page and holds nobody up.
  */
 import type { StormError } from '../base/errors.js';
 import { decodeScanRequest, encodeScanResponse } from './batch-codec.js';

@@ -1,6 +1,6 @@
 /**
- * Counters of one shard in shared memory: written by the shard's thread alone, read by anyone at any
- * time. Each is a double in a slot of its own; a reader may see one a moment before another.
+ * Counters of one shard in shared memory: written by the shard's thread alone, read by anyone at
+ * any time. Each is a double in a slot of its own; a reader may see one a moment before another.
  */
 export const STAT_NAMES = [
   /** Turns taken; stands still when the shard hangs. */

@@ -4,7 +4,7 @@
  *   95 | 3 | ce u32 callId | ce u32 epoch | c6 u32 n, run | dd u32 n, n conditions    WRITE_IF
  *        condition: 92 | ce u32 index | cf u64 version
  *   95 | 4 | ce u32 callId | ce u32 epoch | c6 u32 n, key | cf u64 ttlMs              EXPIRE
- *   94 | 22 | ce u32 callId | ce u32 index | cf u64 version                           CONDITION_FAILED
+ *   94 | 22 | ce u32 callId | ce u32 index | cf u64 version                    CONDITION_FAILED
  */
 import { TTL_MS_MAX } from '../base/entry-run.js';
 import {

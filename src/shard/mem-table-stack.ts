@@ -81,8 +81,8 @@ export class MemTableStack {
   }
 
   /**
-   * Sorts one more chunk of keys where one is waiting; true when `cursors` has only short tails left
-   * to sort.
+   * Sorts one more chunk of keys where one is waiting; true when `cursors` has only short tails
+   * left to sort.
    */
   prepareOrder(): boolean {
     return this.#all().every((table) => this.#orderOf(table).step());

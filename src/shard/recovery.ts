@@ -184,9 +184,10 @@ function replayWal(
 }
 
 /**
- * What was replayed may exist only in the page cache. A sync of all segments makes it durable; after
- * a failed sync only a fresh copy does, of the newest one: those before it were synced to their end
- * before a successor could name that. Spares may be names that the disk does not know: they go.
+ * What was replayed may exist only in the page cache. A sync of all segments makes it durable;
+ * after a failed sync only a fresh copy does, of the newest one: those before it were synced to
+ * their end before a successor could name that. Spares may be names that the disk does not know:
+ * they go.
  */
 function makeDurable(fs: FileSystem, dir: string, reading: WalReading, isSuspect: boolean): void {
   const newest = reading.live.at(-1);

@@ -1,7 +1,7 @@
 /**
- * The open snapshots of a shard. A snapshot is no more than a sequence number that flushes and merges
- * must honour: nothing is pinned, so a reader that never comes back costs versions, not memory, and
- * only until its age cap.
+ * The open snapshots of a shard. A snapshot is no more than a sequence number that flushes and
+ * merges must honour: nothing is pinned, so a reader that never comes back costs versions, not
+ * memory, and only until its age cap.
  */
 import { StormError } from '../base/errors.js';
 

@@ -1,6 +1,6 @@
 /**
- * The tables of a shard at one moment, each with its open reader. Immutable: a manifest edit makes a
- * new version that shares the readers of the tables that stayed. Belongs to the shard's thread.
+ * The tables of a shard at one moment, each with its open reader. Immutable: a manifest edit makes
+ * a new version that shares the readers of the tables that stayed. Belongs to the shard's thread.
  */
 import { assert } from '../base/assert.js';
 import type { EntryCursor, EntryView, ReverseCursor } from '../storage/entry-cursor.js';

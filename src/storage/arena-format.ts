@@ -10,7 +10,8 @@
  * miss the cache. An entry is
  *
  *   u32 previous version (word offset, 0 = none) | u32 hash | u32 sequence low |
- *   u32 kind << 24 | has-expiry << 23 | sequence high (21 bits) | u32 key length | u32 value length |
+ *   u32 kind << 24 | has-expiry << 23 | sequence high (21 bits) | u32 key length |
+ *   u32 value length |
  *   [u32 expiry low | u32 expiry high] | key | value | up to the next word
  */
 export const ARENA_HEADER_BYTES = 64;

@@ -1,8 +1,8 @@
 /**
  * Names of the files in a data dir: the only place that builds or parses one. A data dir holds the
  * root file and one folder per shard; everything else lives in a shard's folder. Numbers have at
- * least six digits, so that an ordinary listing is in order; parsing accepts only the exact spelling
- * that building gives, so two names never mean the same file.
+ * least six digits, so that an ordinary listing is in order; parsing accepts only the exact
+ * spelling that building gives, so two names never mean the same file.
  */
 import { type FileNumber, fileNumber, type ShardId } from '../base/ids.js';
 

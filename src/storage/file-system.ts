@@ -41,7 +41,9 @@ export interface FileHandle {
   readonly path: string;
   /** Reads until `length` bytes or the end of file; returns how many were read. */
   readAt(target: Uint8Array, offset: number, length: number, position: number): number;
-  /** Writes all of `length` bytes with as few system calls as possible (normally one), or throws. */
+  /**
+   * Writes all of `length` bytes with as few system calls as possible (normally one), or throws.
+   */
   writeAt(source: Uint8Array, offset: number, length: number, position: number): void;
   sizeBytes(): number;
   truncate(sizeBytes: number): void;

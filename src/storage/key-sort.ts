@@ -16,7 +16,9 @@ export const SORT_KEYS_MAX = 2 ** 21;
 const INSERTION_SORT_MAX = 12;
 /** From here on sorting by digits beats the native sort. */
 const RADIX_SORT_MIN = 1024;
-/** A prefix's digits: how many bytes of the key it has (see `prefixAt`), and twelve bits of them. */
+/**
+ * A prefix's digits: how many bytes of the key it has (see `prefixAt`), and twelve bits of them.
+ */
 const SHIFTS = [0, 8, 20];
 const MASKS = [0xff, 0xfff, 0xfff];
 const DIGIT_VALUES = 4096;

@@ -12,7 +12,9 @@ export const FRAME_VERSION = 0;
 const FRAME_MAGIC = 0x4653;
 
 export const FRAME_DATA = 1;
-/** Empty frame whose syncedOffset witnesses the frame before it; written when a shard falls idle. */
+/**
+ * Empty frame whose syncedOffset witnesses the frame before it; written when a shard falls idle.
+ */
 export const FRAME_SEAL = 2;
 /** The same, written by an orderly close. */
 export const FRAME_CLOSE = 3;

@@ -10,7 +10,9 @@ const JOBS_WAITING_MAX = 32;
 const MERGE_NICE_INCREMENT = 5;
 const ROUTER_THREADS_MAX = 1;
 
-/** Throws when the memory budget is too small or something is asked for that does not exist here. */
+/**
+ * Throws when the memory budget is too small or something is asked for that does not exist here.
+ */
 export function planCluster(config: Config, dataDir: string, shardCount: number): ClusterPlan {
   const { grpc, http, limits, router, wal, table, read, compaction, supervision } = config;
   if (router.threads > ROUTER_THREADS_MAX) {

@@ -93,8 +93,8 @@ export class RouterKeeper {
 
   /**
    * Closes the doors, answers what is in flight within `deadlineMs`, ends the thread. Resolves when
-   * it is gone; false when it did not end in order, or not before `giveUp` resolved (from then on it
-   * does not keep the process alive).
+   * it is gone; false when it did not end in order, or not before `giveUp` resolved (from then on
+   * it does not keep the process alive).
    */
   drain(deadlineMs: number, giveUp: Promise<void>): Promise<boolean> {
     if (this.#phase === 'gone' || this.#thread === undefined) {

@@ -102,7 +102,9 @@ export const INITIAL_STATE: ShardState = {
   reason: '',
 };
 
-/** The next state and what to do, in order. An event that means nothing in a state changes nothing. */
+/**
+ * The next state and what to do, in order. An event that means nothing in a state changes nothing.
+ */
 export function next(
   state: ShardState,
   event: ShardEvent,

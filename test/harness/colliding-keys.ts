@@ -1,4 +1,6 @@
-/** Different keys of eight bytes with the same 32-bit MurmurHash3 of seed 0, computed, not searched. */
+/**
+ * Different keys of eight bytes with the same 32-bit MurmurHash3 of seed 0, computed, not searched.
+ */
 const C1 = 0xcc9e2d51;
 const C2 = 0x1b873593;
 

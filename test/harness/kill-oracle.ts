@@ -3,8 +3,8 @@
  *
  * One writer per key, one call per key at a time, and a value that names its writer, its operation
  * and its key. So for every key there is a last state that is sure, and the attempts since then
- * whose outcome is unknown; a reader may find one of these and nothing else. What a reader has found
- * is sure from then on: a store must not take back what it has shown.
+ * whose outcome is unknown; a reader may find one of these and nothing else. What a reader has
+ * found is sure from then on: a store must not take back what it has shown.
  */
 import { SeededRandom } from './seeded-random.js';
 

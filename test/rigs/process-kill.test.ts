@@ -1,9 +1,9 @@
 /**
- * SIGKILL at random moments: a server in a process of its own, a load over its real doors, the kill,
- * a restart on the same data dir, and the question whether every acknowledged write is there. Sizes
- * are so small that flushes, merges and log rotations run all the time. Some kills hit the restart
- * itself. A killed process loses nothing that the kernel has; what power losses do is asked in
- * test/shard/crash-recovery.test.ts.
+ * SIGKILL at random moments: a server in a process of its own, a load over its real doors, the
+ * kill, a restart on the same data dir, and the question whether every acknowledged write is there.
+ * Sizes are so small that flushes, merges and log rotations run all the time. Some kills hit the
+ * restart itself. A killed process loses nothing that the kernel has; what power losses do is asked
+ * in test/shard/crash-recovery.test.ts.
  *
  * RIG_KILLS: how many kills. RIG_SEED: repeats the choices of a run (not its timing).
  */

@@ -49,7 +49,9 @@ export function part(frame: Uint8Array, start: number, length: number): Uint8Arr
   return frame.slice(start - 16, start - 16 + length);
 }
 
-/** Every cut, tail and flipped bit of sound frames: understood, or INTERNAL, never another error. */
+/**
+ * Every cut, tail and flipped bit of sound frames: understood, or INTERNAL, never another error.
+ */
 export function assertOnlyInternal(
   frames: readonly Uint8Array[],
   decode: (frame: Uint8Array) => unknown,

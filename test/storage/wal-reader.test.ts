@@ -217,8 +217,8 @@ test('a dropped tail never comes back, whatever is written after it', () => {
 });
 
 /**
- * A log whose third segment lies in the file of the first, which was full: behind each of its frames
- * lies one of the former life.
+ * A log whose third segment lies in the file of the first, which was full: behind each of its
+ * frames lies one of the former life.
  */
 function recycledSegment(random: Random | number): { disk: SimulatedDisk; wal: WalWriter } {
   const disk = walDisk();

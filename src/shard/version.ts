@@ -43,21 +43,31 @@ export class Version {
     return new Version([]).advance(opener, state);
   }
 
-  /** The version for the next state. Readers of tables that left stay open: see `tablesNotIn`. */
+  /**
+   * The version for the next state. Readers of tables that left stay open: see `tablesNotIn`. When
+   * it throws, nothing that it opened stays open.
+   */
   advance(opener: TableOpener, state: ManifestState): Version {
     const open = new Map(this.tables().map((table) => [table.meta.number as number, table]));
-    const runs = state.runs.map(({ id, tables }) => ({
-      id,
-      sizeBytes: tables.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      tables: tables.map(
-        (meta) =>
-          open.get(meta.number) ?? {
-            meta,
-            reader: TableReader.open(opener.fs, opener.dir, meta, opener.options),
-          },
-      ),
-    }));
-    return new Version(runs);
+    const fresh: TableReader[] = [];
+    const tableOf = (meta: PlacedTable): OpenTable => {
+      const known = open.get(meta.number);
+      if (known !== undefined) return known;
+      const reader = TableReader.open(opener.fs, opener.dir, meta, opener.options);
+      fresh.push(reader);
+      return { meta, reader };
+    };
+    try {
+      const runs = state.runs.map(({ id, tables }) => ({
+        id,
+        sizeBytes: tables.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+        tables: tables.map(tableOf),
+      }));
+      return new Version(runs);
+    } catch (error) {
+      for (const reader of fresh) reader.close();
+      throw error;
+    }
   }
 
   tables(): OpenTable[] {

@@ -46,6 +46,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'cli-table3': ['src/demo/report.ts'],
   commander: ['src/cli/program.ts'],
   fastify: ['src/router/http-door.ts'],
+  'lz4-napi': ['src/storage/block-codec.ts'],
   'mmap-io': ['src/storage/mapped-file.ts'],
   msgpackr: ['src/rpc/message-codec.ts'],
   pino: ['src/supervisor/log.ts'],

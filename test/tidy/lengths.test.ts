@@ -13,6 +13,14 @@ test('finds a line beyond 100 columns, counted as characters', () => {
   finds(checkLineLengths, files, [['src/a.ts:2', 'has 101 columns']]);
 });
 
+test('lets a sentence be a little longer, because nothing breaks it', () => {
+  const title = (length: number) =>
+    `test('${'says what it proves '.repeat(9)}`.slice(0, length - 10);
+  finds(checkLineLengths, { 'test/a.ts': `${title(115)}', () => {` }, []);
+  finds(checkLineLengths, { 'test/a.ts': `${title(125)}', () => {` }, [['test/a.ts:1', 'are 120']]);
+  finds(checkLineLengths, { 'test/a.ts': `// ${title(115)}` }, [['test/a.ts:1', 'are 100']]);
+});
+
 test('finds a long function in each of its shapes', () => {
   const shapes = [
     'function f(a: number) {',

@@ -5,7 +5,7 @@ import { blanked } from './source-text.js';
 
 /** What git does not keep either (see .gitignore), and git's own. */
 const SKIPPED =
-  /^(\.git|node_modules|data|coverage|dist.*|.*\.log|.*\.cpuprofile|.*\.tsbuildinfo)$/;
+  /^(\.git|node_modules|data|coverage|dist|dist-.*|\.bench-.*|.*\.(log|cpuprofile|tsbuildinfo))$/;
 const TEXT_FILE = /\.(ts|mjs|js|json|md|proto|html|css|yml|sh)$|^\.|\/run$|^LICENSE$/;
 
 export interface Violation {

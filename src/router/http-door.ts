@@ -1,5 +1,5 @@
 /**
- * The HTTP door: /kv/<key>, /livez and /readyz over any KvOperations. The only importer of fastify;
+ * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez and /readyz over any KvOperations. The only importer of fastify;
  * runs on a router thread, on plain sockets.
  *
  * Fastify sees one fixed path per route (`rewriteUrl`); keys are read from the target as it came,
@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import {
   type FastifyError,
   type FastifyInstance,
@@ -17,8 +18,12 @@ import {
 } from 'fastify';
 import { formatAddress, parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type { KvOperations } from '../rpc/kv-operations.js';
+import type { KvOperations, ScanPage, WriteDone } from '../rpc/kv-operations.js';
+import { etagOf, isKnownVersion, ttlMsOf, writeOptionsOf } from './http-conditions.js';
 import { type HostRules, refusalOf } from './http-guard.js';
+import { loadLines } from './http-load.js';
+import { HttpQuery } from './http-query.js';
+import { nextPage, resultLines, SCAN_PARAMETERS, scanLines, scanRequestOf } from './http-scan.js';
 import { errorBody, errorHeaders, HEADER_OUTCOME, HTTP_STATUS_OF } from './http-status.js';
 import { keyOfTarget, routeOf } from './http-target.js';
 import type { RouterStatus } from './router-types.js';
@@ -26,6 +31,8 @@ import type { RouterStatus } from './router-types.js';
 export interface HttpLimits {
   keyBytesMax: number;
   valueBytesMax: number;
+  batchBytesMax: number;
+  batchEntriesMax: number;
   connectionsMax: number;
   /** From the first byte of a request to its last. */
   requestTimeoutMs: number;
@@ -61,6 +68,8 @@ export interface HttpDoor {
 const WRITE_METHODS = new Set(['PUT', 'POST', 'DELETE']);
 const ALLOW: Record<string, string> = {
   '/kv/': 'GET, HEAD, PUT, POST, DELETE',
+  '/kv': 'GET, HEAD, POST, DELETE',
+  '/ttl/': 'GET, HEAD, PUT',
   '/livez': 'GET, HEAD',
   '/readyz': 'GET, HEAD',
 };
@@ -149,27 +158,9 @@ function addGuards(app: FastifyInstance, options: HttpDoorOptions): void {
 }
 
 function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
-  const { operations } = options;
-  const put = (request: FastifyRequest, reply: FastifyReply): void => {
-    const value = Buffer.isBuffer(request.body) ? request.body : EMPTY;
-    operations.set(keyOfTarget(request.originalUrl), value, Infinity, (error) =>
-      sendDone(reply, error),
-    );
-  };
-  app.put('/kv/', put);
-  app.post('/kv/', put);
-  app.delete('/kv/', (request, reply) => {
-    operations.delete(keyOfTarget(request.originalUrl), Infinity, (error) =>
-      sendDone(reply, error),
-    );
-  });
-  app.get('/kv/', (request, reply) => {
-    operations.get(keyOfTarget(request.originalUrl), Infinity, (error, value) => {
-      if (error !== undefined) sendError(reply, error, false);
-      else if (value === undefined) sendError(reply, NOT_FOUND, false);
-      else reply.header('content-type', 'application/octet-stream').send(value);
-    });
-  });
+  addKeyRoutes(app, options.operations);
+  addExpiryRoutes(app, options.operations);
+  addCollectionRoutes(app, options);
   app.get('/livez', (_request, reply) => {
     reply.send({ live: true });
   });
@@ -179,17 +170,124 @@ function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
   });
 }
 
+function addKeyRoutes(app: FastifyInstance, operations: KvOperations): void {
+  const put = (request: FastifyRequest, reply: FastifyReply): void => {
+    const key = keyOfTarget(request.originalUrl);
+    const writeOptions = writeOptionsOf(request.raw.headers);
+    const done: WriteDone = (error, sequence) => sendDone(reply, error, sequence);
+    operations.set(key, bodyOf(request), Infinity, done, writeOptions);
+  };
+  app.put('/kv/', put);
+  app.post('/kv/', put);
+  app.delete('/kv/', (request, reply) => {
+    const key = keyOfTarget(request.originalUrl);
+    const { 'if-match': match, 'if-none-match': noneMatch } = request.raw.headers;
+    const writeOptions = writeOptionsOf({ 'if-match': match, 'if-none-match': noneMatch });
+    operations.delete(key, Infinity, (error) => sendDone(reply, error, 0), writeOptions);
+  });
+  app.get('/kv/', (request, reply) => {
+    operations.get(keyOfTarget(request.originalUrl), Infinity, (error, value, sequence) => {
+      if (error !== undefined) sendError(reply, error, false);
+      else if (value === undefined) sendError(reply, NOT_FOUND, false);
+      else {
+        reply.header('etag', etagOf(sequence));
+        if (isKnownVersion(request.raw.headers, sequence)) reply.code(304).send();
+        else reply.header('content-type', 'application/octet-stream').send(value);
+      }
+    });
+  });
+}
+
+function addExpiryRoutes(app: FastifyInstance, operations: KvOperations): void {
+  app.get('/ttl/', (request, reply) => {
+    operations.ttl(keyOfTarget(request.originalUrl), Infinity, (error, found) => {
+      if (error !== undefined) sendError(reply, error, false);
+      else if (found === undefined) sendError(reply, NOT_FOUND, false);
+      else {
+        const { remainingMs, sequence } = found;
+        reply.header('etag', etagOf(sequence)).send({ ttl_ms: remainingMs, version: sequence });
+      }
+    });
+  });
+  app.put('/ttl/', (request, reply) => {
+    const key = keyOfTarget(request.originalUrl);
+    const ttlMs = ttlMsOf(bodyOf(request).toString('latin1').trim());
+    operations.expire(key, ttlMs, Infinity, (error, sequence) => {
+      const isMissing = error === undefined && sequence === 0;
+      sendDone(reply, isMissing ? NOT_FOUND : error, sequence);
+    });
+  });
+}
+
+/** What concerns many keys. */
+function addCollectionRoutes(app: FastifyInstance, { operations, limits }: HttpDoorOptions): void {
+  app.get('/kv', (request, reply) => {
+    const query = new HttpQuery(request.originalUrl, SCAN_PARAMETERS, ['key']);
+    const asUtf8 = query.isUtf8();
+    reply.header('content-type', NDJSON);
+    if (query.has('key')) {
+      const keys = query.all('key');
+      operations.batchGet(keys, Infinity, (error, results) => {
+        if (error !== undefined) sendError(reply, error, false);
+        else reply.send(resultLines(keys, results, asUtf8));
+      });
+      return;
+    }
+    const scan = operations.scan(scanRequestOf(query));
+    const send = (page: ScanPage): void => {
+      if (page.freshSnapshot) reply.header('stormkv-fresh-snapshot', 'true');
+      const lines = Readable.from(scanLines(scan, page, asUtf8));
+      // A generator that never began is not told that nobody reads it.
+      lines.once('close', () => scan.close());
+      reply.send(lines);
+    };
+    // The first page is awaited, so that what is wrong at once has its status.
+    nextPage(scan).then(send, (error) => sendThrown(request, reply, error));
+  });
+  app.delete('/kv', (request, reply) => {
+    const query = new HttpQuery(request.originalUrl, ['prefix', 'dry_run']);
+    const prefix = query.bytes('prefix') ?? EMPTY;
+    const dryRun = query.flag('dry_run');
+    operations.deletePrefix(prefix, { dryRun }, Infinity, (error, count) => {
+      if (error !== undefined) sendError(reply, error, true);
+      else reply.send({ count });
+    });
+  });
+  // Its body is not gathered but read as it comes.
+  app.register((scope, _options, done) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, body, parsed) => parsed(null, body));
+    scope.post('/kv', (request, reply) => {
+      const asUtf8 = new HttpQuery(request.originalUrl, ['encoding']).isUtf8();
+      const body = request.body instanceof Readable ? request.body : Readable.from([]);
+      loadLines(operations, body, limits, asUtf8).then(
+        (answer) => reply.header('content-type', NDJSON).send(answer),
+        (error) => sendThrown(request, reply, error),
+      );
+    });
+    done();
+  });
+}
+
+const NDJSON = 'application/x-ndjson';
+
+function bodyOf(request: FastifyRequest): Buffer {
+  return Buffer.isBuffer(request.body) ? request.body : EMPTY;
+}
+
 const NOT_FOUND = new StormError('NOT_FOUND', 'The key has no value');
 
 /** The answer to a write. */
-function sendDone(reply: FastifyReply, error: StormError | undefined): void {
+function sendDone(reply: FastifyReply, error: StormError | undefined, version: number): void {
   if (error !== undefined) sendError(reply, error, true);
-  else reply.code(200).send();
+  else if (version === 0) reply.code(200).send();
+  else reply.code(200).header('etag', etagOf(version)).send();
 }
 
 function sendError(reply: FastifyReply, error: StormError, isWrite: boolean): void {
   reply
     .code(HTTP_STATUS_OF[error.code])
+    .type('application/json; charset=utf-8')
     .headers(errorHeaders(error, isWrite))
     .send(errorBody(error.code, error.message));
 }

@@ -5,29 +5,32 @@
 import { StormError } from '../base/errors.js';
 
 const KV_PREFIX = '/kv/';
+const TTL_PREFIX = '/ttl/';
 const PERCENT = 0x25;
 
-export type Route = '/kv/' | '/livez' | '/readyz' | '/unknown';
+export type Route = '/kv/' | '/kv' | '/ttl/' | '/livez' | '/readyz' | '/unknown';
+const PLAIN_ROUTES: readonly Route[] = ['/kv', '/livez', '/readyz'];
 
 /** The route of a target, without looking at a key. */
 export function routeOf(target: string): Route {
   if (target.startsWith(KV_PREFIX)) return KV_PREFIX;
+  if (target.startsWith(TTL_PREFIX)) return TTL_PREFIX;
   const path = pathOf(target);
-  return path === '/livez' || path === '/readyz' ? path : '/unknown';
+  return PLAIN_ROUTES.find((route) => route === path) ?? '/unknown';
 }
 
 /**
- * The key in a target of the route /kv/, decoded once. Throws INVALID_ARGUMENT when it is not
+ * The key in a target of the route /kv/ or /ttl/, decoded once. Throws INVALID_ARGUMENT when it is not
  * well-formed; whether it is UTF-8 is judged later.
  */
 export function keyOfTarget(target: string): Buffer {
   // Dropping what a client took for a part of its key would store another key than it meant.
   if (target.includes('?')) {
-    throw invalid('/kv/ takes no query; write ? in a key as %3F');
+    throw invalid('a key takes no query; write ? in it as %3F');
   }
   if (target.includes('#')) throw invalid('write # in a key as %23');
   // Node's parser lets only ASCII through; other characters arrive percent-encoded or not at all.
-  return decodePercent(Buffer.from(target.slice(KV_PREFIX.length), 'latin1'));
+  return decodePercent(Buffer.from(target.slice(target.indexOf('/', 1) + 1), 'latin1'), 'key');
 }
 
 function pathOf(target: string): string {
@@ -35,8 +38,8 @@ function pathOf(target: string): string {
   return query < 0 ? target : target.slice(0, query);
 }
 
-/** Decodes in place, once. */
-function decodePercent(bytes: Buffer): Buffer {
+/** Decodes in place, once. Throws INVALID_ARGUMENT, naming `what`. */
+export function decodePercent(bytes: Buffer, what: string): Buffer {
   const first = bytes.indexOf(PERCENT);
   if (first < 0) return bytes;
   let to = first;
@@ -46,7 +49,7 @@ function decodePercent(bytes: Buffer): Buffer {
       const high = hexDigit(bytes[from + 1]);
       const low = hexDigit(bytes[from + 2]);
       if (high < 0 || low < 0) {
-        throw invalid(`malformed percent-encoding at byte ${from} of the key`);
+        throw invalid(`malformed percent-encoding at byte ${from} of the ${what}`);
       }
       byte = high * 16 + low;
       from += 2;

@@ -54,7 +54,7 @@ loop.start();
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const common = { ...boot, operations: router, clock: systemClock, status: () => router.status() };
-  const sizes = { keyBytesMax, valueBytesMax, batchBytesMax: MANY_KEYS.batchBytesMax };
+  const sizes = { keyBytesMax, valueBytesMax, ...MANY_KEYS };
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {
     const grpc = await startGrpcServer({ ...common, address: grpcAddress, limits });

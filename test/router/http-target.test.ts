@@ -9,20 +9,13 @@ test('names the route of a target as it came', () => {
   assert.is(routeOf('/kv/a'), '/kv/');
   assert.is(routeOf('/kv/'), '/kv/');
   assert.is(routeOf('/kv/../livez'), '/kv/');
+  assert.is(routeOf('/kv'), '/kv');
+  assert.is(routeOf('/kv?prefix=/kv/'), '/kv');
+  assert.is(routeOf('/ttl/a'), '/ttl/');
   assert.is(routeOf('/readyz'), '/readyz');
   assert.is(routeOf('/readyz?verbose'), '/readyz');
   assert.is(routeOf('/livez'), '/livez');
-  for (const other of [
-    '',
-    '/',
-    '/kv',
-    '/KV/a',
-    '//kv/a',
-    '/livez/',
-    '/%6bv/a',
-    '*',
-    'http://h/kv/a',
-  ]) {
+  for (const other of ['', '/', '/KV/a', '//kv/a', '/livez/', '/%6bv/a', '*', 'http://h/kv/a']) {
     assert.is(routeOf(other), '/unknown', other);
   }
 });

@@ -13,6 +13,8 @@ const POWER_LOSS: TestRun = {
   test: 'test/shard/crash-recovery.test.js',
   env: { CRASH_SEEDS: '300' },
 };
+const POWER_ORDER: TestRun = { test: 'test/shard/power-loss-order.test.js' };
+const FAILED_SYNC: TestRun = { test: 'test/shard/failed-sync.test.js' };
 const RECOVERY: TestRun = { test: 'test/shard/recovery-order.test.js' };
 const INCARNATION: TestRun = { test: 'test/storage/wal-incarnation.test.js' };
 const TERMINATION: TestRun = {
@@ -32,18 +34,17 @@ const ENGINE = 'src/shard/engine.js';
 const HOUSEKEEPER = 'src/shard/housekeeper.js';
 const RECOVERY_FILE = 'src/shard/recovery.js';
 
-/** Opening the log goes on in its last segment; OFFSET says where. */
-function reopenLastSegment(offset: string): Edit[] {
-  return [
-    {
-      file: WAL_WRITER,
-      find: 'this.#current = this.#openSegment(start.end);',
-      replace: 'this.#current = this.#reopenLast(start);',
-    },
-    {
-      file: WAL_WRITER,
-      find: 'get syncedThrough() {',
-      replace: `#reopenLast({ live, end }) {
+/** Opening the log goes on in its last segment, behind everything that is there. */
+const REOPENED_SEGMENT: Edit[] = [
+  {
+    file: WAL_WRITER,
+    find: 'this.#current = this.#openSegment(start.end);',
+    replace: 'this.#current = this.#reopenLast(start);',
+  },
+  {
+    file: WAL_WRITER,
+    find: 'get syncedThrough() {',
+    replace: `#reopenLast({ live, end }) {
         const last = live.at(-1);
         if (last === undefined) return this.#openSegment(end);
         this.#full.pop();
@@ -52,13 +53,12 @@ function reopenLastSegment(offset: string): Edit[] {
         handle.readAt(bytes, 0, bytes.length, 0);
         const isUsed = (at) => bytes.subarray(at, at + 4096).some((byte) => byte !== 0);
         let offset = end.endOffset;
-        ${offset}
+        while (offset < bytes.length && isUsed(offset)) offset += 4096;
         return { ...last, handle, nonce: end.nonce, chain: end.chain, offset, syncedOffset: offset };
       }
       get syncedThrough() {`,
-    },
-  ];
-}
+  },
+];
 
 /** Frames are handed to the system only some time after they were answered. */
 const LATE_WRITES: Edit[] = [
@@ -109,13 +109,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     title: 'acknowledging before the write, a killed process',
     edits: LATE_WRITES,
     foundBy: PROCESS_KILL,
-    because: /lost: w|Acknowledged bytes of the WAL are damaged/,
+    because: /lost:.w|Acknowledged bytes of the WAL are damaged/,
   },
   {
     title: 'acknowledging before the write, a terminated shard',
     edits: LATE_WRITES,
     foundBy: TERMINATION,
-    because: /lost: w|went back|Acknowledged bytes of the WAL are damaged|every writer writes/,
+    because: /lost:.w|went back|Acknowledged bytes of the WAL are damaged|every writer writes/,
   },
   {
     title: 'no sync of a segment header before its frames',
@@ -126,14 +126,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: 'handle.writeAt(block, 0, block.length, 0);',
       },
     ],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {
     title: 'no directory sync after a new WAL segment',
     edits: [{ file: WAL_WRITER, find: 'this.#fs.syncDir(this.#dir);', replace: '' }],
-    foundBy: POWER_LOSS,
-    because: LOSS,
+    foundBy: POWER_ORDER,
+    because: /name of a new segment/,
   },
   {
     title: 'no directory sync after a WAL segment was filled ahead',
@@ -150,13 +150,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {
     title: 'no directory sync after CURRENT was replaced',
     edits: [{ file: 'src/storage/checked-json.js', find: 'fs.syncDir(dir);', replace: '' }],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {
@@ -164,31 +164,31 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       { file: 'src/storage/manifest-log.js', find: 'this.#fs.syncDir(this.#dir);', replace: '' },
     ],
-    foundBy: POWER_LOSS,
+    foundBy: RECOVERY,
     because: LOSS,
   },
   {
     title: 'no sync of CURRENT before it gets its name',
     edits: [{ file: 'src/storage/checked-json.js', find: 'handle.syncData();', replace: '' }],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {
     title: 'no sync of a manifest edit before it counts',
     edits: [{ file: 'src/storage/manifest-log.js', find: 'handle.syncData();', replace: '' }],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {
     title: 'no sync of a table before it is committed',
     edits: [{ file: 'src/storage/table-writer.js', find: 'this.#handle.syncData();', replace: '' }],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {
     title: 'no sync of replayed segments before they are served',
     edits: [{ file: RECOVERY_FILE, find: 'handle.syncData();', replace: '' }],
-    foundBy: POWER_LOSS,
+    foundBy: RECOVERY,
     because: LOSS,
   },
   {
@@ -200,7 +200,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: 'try { this.#syncCurrent(); } catch { this.#syncCurrent(); }',
       },
     ],
-    foundBy: RECOVERY,
+    foundBy: FAILED_SYNC,
     because: LOSS,
   },
   {
@@ -212,7 +212,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: 'const isSuspect = false;',
       },
     ],
-    foundBy: POWER_LOSS,
+    foundBy: FAILED_SYNC,
     because: LOSS,
   },
   {
@@ -283,14 +283,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     title: 'appending behind a torn tail',
-    edits: reopenLastSegment('while (offset < bytes.length && isUsed(offset)) offset += 4096;'),
+    edits: REOPENED_SEGMENT,
     foundBy: POWER_LOSS,
-    because: LOSS,
-  },
-  {
-    title: 'appending at the end that was found instead of pinning it',
-    edits: reopenLastSegment(''),
-    foundBy: RECOVERY,
     because: LOSS,
   },
   {
@@ -305,7 +299,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
           'this.#commit(makeEdit, () => { this.#stack.dropOldest();',
       },
     ],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {
@@ -319,7 +313,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
           'this.#commit(makeEdit, () => { for (const number of [])',
       },
     ],
-    foundBy: POWER_LOSS,
+    foundBy: POWER_ORDER,
     because: LOSS,
   },
   {

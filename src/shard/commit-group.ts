@@ -5,17 +5,12 @@
 import { assert } from '../base/assert.js';
 import { RUN_FORMAT, RUN_HEADER_BYTES, RunReader } from '../base/entry-run.js';
 import { StormError } from '../base/errors.js';
-import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
 import { FRAME_ALIGN_BYTES, FRAME_HEADER_BYTES, frameBytes } from '../storage/log-frame.js';
 import type { GroupFrame } from '../storage/write-ahead-log.js';
-import { hashKey, MemTable } from './mem-table.js';
+import { EntryPlaces } from './entry-places.js';
+import { MemTable } from './mem-table.js';
 
 const PAYLOAD_START = FRAME_HEADER_BYTES;
-const INTS_PER_ENTRY = 4;
-const ENTRIES_AT_FIRST = 4096;
-const DELETED = -1;
-/** Entries whose places in the index are looked up together: see MemTable.touch. */
-const APPLIED_AT_ONCE = 64;
 
 /** One request inside a group: whom to answer, and which of the group's entries are its own. */
 export interface GroupRequest {
@@ -35,10 +30,7 @@ export class CommitGroup implements GroupFrame {
   readonly requests: GroupRequest[] = [];
   /** Arena bytes that the entries need at most. */
   arenaBound = 0;
-  /** Key start, key length, value start, value length (−1: delete) of each entry. */
-  #places = new Int32Array(ENTRIES_AT_FIRST * INTS_PER_ENTRY);
-  #ttlMs = new Float64Array(ENTRIES_AT_FIRST);
-  readonly #hashes = new Uint32Array(APPLIED_AT_ONCE);
+  readonly #places = new EntryPlaces();
   readonly #reader = new RunReader();
   /** Newest entry of each key, made when first asked for. */
   #byKey: Map<string, number> | undefined;
@@ -106,45 +98,17 @@ export class CommitGroup implements GroupFrame {
   }
 
   isDelete(index: number): boolean {
-    return this.#places[index * INTS_PER_ENTRY + 3] === DELETED;
+    return this.#places.isDelete(index);
   }
 
   #keyText(index: number): string {
-    const at = index * INTS_PER_ENTRY;
-    return latin1(this.bytes, this.#places[at]!, this.#places[at + 1]!);
+    return latin1(this.bytes, this.#places.keyStart(index), this.#places.keyLength(index));
   }
 
   /** Puts the entries into the MemTable, in order. */
   applyTo(table: MemTable): void {
-    const places = this.#places;
-    const hashes = this.#hashes;
-    for (let from = 0; from < this.count; from += APPLIED_AT_ONCE) {
-      const to = Math.min(from + APPLIED_AT_ONCE, this.count);
-      for (let i = from; i < to; i++) {
-        const at = i * INTS_PER_ENTRY;
-        hashes[i - from] = hashKey(this.bytes, places[at]!, places[at + 1]!);
-      }
-      table.touch(hashes, to - from);
-      for (let i = from; i < to; i++) this.#apply(i, hashes[i - from]!, table);
-    }
-  }
-
-  #apply(index: number, hash: number, table: MemTable): void {
-    const places = this.#places;
-    const at = index * INTS_PER_ENTRY;
-    const valueLength = places[at + 3]!;
-    const ttlMs = this.#ttlMs[index]!;
-    table.addHashed(
-      hash,
-      this.bytes,
-      places[at]!,
-      places[at + 1]!,
-      places[at + 2]!,
-      valueLength === DELETED ? 0 : valueLength,
-      valueLength === DELETED ? KIND_DELETE : KIND_PUT,
-      ttlMs === 0 ? 0 : this.commitTimeMs + ttlMs,
-      this.firstSequence + index,
-    );
+    const { bytes, count, commitTimeMs, firstSequence } = this;
+    this.#places.applyTo(table, bytes, 0, count, commitTimeMs, firstSequence);
   }
 
   /** Records where the run's entries will lie in this buffer; returns how many there are. */
@@ -154,28 +118,13 @@ export class CommitGroup implements GroupFrame {
     reader.reset(run, start, length);
     while (reader.next()) {
       const index = this.count + reader.count - 1;
-      if (index >= this.#ttlMs.length) this.#grow();
-      const at = index * INTS_PER_ENTRY;
-      this.#places[at] = reader.keyStart + shift;
-      this.#places[at + 1] = reader.keyLength;
-      this.#places[at + 2] = reader.valueStart + shift;
-      this.#places[at + 3] = reader.isDelete ? DELETED : reader.valueLength;
-      this.#ttlMs[index] = reader.ttlMs;
+      this.#places.set(index, reader, shift);
       if (reader.keyLength === 0) {
         throw new StormError('INVALID_ARGUMENT', `Entry ${index} of the batch has an empty key`);
       }
     }
     if (reader.count === 0) throw new StormError('INVALID_ARGUMENT', 'The batch has no entries');
     return reader.count;
-  }
-
-  #grow(): void {
-    const places = new Int32Array(this.#places.length * 2);
-    places.set(this.#places);
-    this.#places = places;
-    const ttlMs = new Float64Array(this.#ttlMs.length * 2);
-    ttlMs.set(this.#ttlMs);
-    this.#ttlMs = ttlMs;
   }
 }
 

@@ -19,7 +19,6 @@ import { RunReader } from '../base/entry-run.js';
 import { CorruptionError, StormError } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { BlockCache } from '../storage/block-cache.js';
-import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
 import { parseFileName, walFileName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { replaceByFreshCopy } from '../storage/fresh-copy.js';
@@ -30,6 +29,7 @@ import { readWal, type WalFrame, type WalReading, walHoldsFrames } from '../stor
 import { WalWriter } from '../storage/wal-writer.js';
 import { isDistrusted } from './distrust.js';
 import type { EngineEnv } from './engine-env.js';
+import { EntryPlaces } from './entry-places.js';
 import { MemTable } from './mem-table.js';
 import { type TableOpener, Version } from './version.js';
 
@@ -249,6 +249,7 @@ class Replay {
   readonly #env: EngineEnv;
   readonly #arenaBytes: number;
   readonly #reader = new RunReader();
+  readonly #places = new EntryPlaces();
 
   constructor(env: EngineEnv, arenaBytes: number) {
     this.#env = env;
@@ -259,29 +260,18 @@ class Replay {
     const bound = MemTable.boundFor(header.payloadLength, header.count);
     const table = this.#tableWithRoom(bound, header.count);
     const reader = this.#reader;
+    const { firstSequence, count, commitTimeMs } = header;
     reader.reset(bytes, payloadStart, header.payloadLength);
-    let sequence = header.firstSequence;
-    for (; reader.next(); sequence++) {
-      if (sequence <= flushedSequence) continue;
-      table.add(
-        bytes,
-        reader.keyStart,
-        reader.keyLength,
-        reader.valueStart,
-        reader.valueLength,
-        reader.isDelete ? KIND_DELETE : KIND_PUT,
-        reader.ttlMs === 0 ? 0 : header.commitTimeMs + reader.ttlMs,
-        sequence,
-      );
-      this.records++;
-    }
-    if (sequence !== header.firstSequence + header.count) {
+    while (reader.next()) this.#places.set(reader.count - 1, reader, 0);
+    if (reader.count !== count) {
       throw new StormError(
         'DATA_CORRUPTION',
-        `A WAL frame at sequence ${header.firstSequence} says ${header.count} entries and holds ` +
-          `${sequence - header.firstSequence}`,
+        `A WAL frame at sequence ${firstSequence} says ${count} entries and holds ${reader.count}`,
       );
     }
+    const from = Math.min(count, Math.max(0, flushedSequence + 1 - firstSequence));
+    this.#places.applyTo(table, bytes, from, count, commitTimeMs, firstSequence);
+    this.records += count - from;
   }
 
   #tableWithRoom(bound: number, entryCount: number): MemTable {

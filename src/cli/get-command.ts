@@ -10,7 +10,7 @@ export const getCommand: CommandSpec = {
   options: [
     {
       flags: '--json',
-      help: 'print {"key", "found", "value"}; bytes that are not UTF-8 as "valueBase64"',
+      help: 'print {"key", "found", "version", "value"}; bytes that are not UTF-8 as "valueBase64"',
     },
     ...SERVER_OPTIONS,
   ],
@@ -20,8 +20,12 @@ export const getCommand: CommandSpec = {
     'stormkv get started --json',
   ],
   async run(io, [key = ''], options) {
+    if (options['json'] === true) {
+      const found = await callServer(io, options, (client) => client.getVersioned(key));
+      return printJson(io, key, found);
+    }
     const value = await callServer(io, options, (client) => client.get(key));
-    return options['json'] === true ? printJson(io, key, value) : printRaw(io, key, value);
+    return printRaw(io, key, value);
   },
 };
 
@@ -36,14 +40,19 @@ function printRaw(io: CommandIo, key: string, value: Buffer | undefined): ExitCo
   return EXIT.ok;
 }
 
-function printJson(io: CommandIo, key: string, value: Buffer | undefined): ExitCode {
-  if (value === undefined) {
+function printJson(
+  io: CommandIo,
+  key: string,
+  result: { value: Buffer; version: number } | undefined,
+): ExitCode {
+  if (result === undefined) {
     io.out(`${JSON.stringify({ key, found: false })}\n`);
     return EXIT.notFound;
   }
+  const { value, version } = result;
   const content = isUtf8(value)
     ? { value: value.toString('utf8') }
     : { valueBase64: value.toString('base64') };
-  io.out(`${JSON.stringify({ key, found: true, ...content })}\n`);
+  io.out(`${JSON.stringify({ key, found: true, version, ...content })}\n`);
   return EXIT.ok;
 }

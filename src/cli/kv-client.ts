@@ -10,15 +10,46 @@ import { assert } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
 import { errorOfStatus } from '../rpc/status-map.js';
 
-interface SetRequest {
+interface SetRequest extends SetExtras {
   key: string;
   value: Uint8Array;
 }
 interface KeyRequest {
   key: string;
+  wantVersion?: boolean;
+  ifVersion?: number;
+  ttlMs?: number;
 }
 interface GetResponse {
   value: Buffer;
+  version: number;
+}
+interface Versioned {
+  version: number;
+}
+
+/** What a write may ask for besides. */
+export interface SetExtras {
+  ttlMs?: number;
+  ifAbsent?: boolean;
+  ifVersion?: number;
+}
+
+export interface ScanOptions {
+  prefix?: Uint8Array;
+  from?: Uint8Array;
+  to?: Uint8Array;
+  reverse?: boolean;
+  limit?: number;
+  keysOnly?: boolean;
+  cursor?: string;
+}
+
+export interface ScannedPage {
+  entries: { key: string; value: Buffer; version: number }[];
+  /** Empty when there is no more. */
+  cursor: string;
+  freshSnapshot: boolean;
 }
 type Unary<Request, Response> = MethodDefinition<Request, Response>;
 
@@ -50,29 +81,77 @@ export class KvClient {
     this.#now = wallMs;
   }
 
-  /** Resolves when the write is durable. */
-  async set(key: string, value: Uint8Array): Promise<void> {
-    await this.#call(METHODS.set, { key, value });
+  /** Resolves when the write is durable. Rejects with VersionConflict when a condition fails. */
+  async set(key: string, value: Uint8Array, extras: SetExtras = {}): Promise<void> {
+    await this.#call(METHODS.set, { key, value, ...extras });
   }
 
   /** The value, undefined when the key has none. */
   async get(key: string): Promise<Buffer | undefined> {
+    return (await this.#find(METHODS.get, { key }))?.value;
+  }
+
+  /** The value and its version, undefined when the key has none. */
+  getVersioned(key: string): Promise<GetResponse | undefined> {
+    return this.#find(METHODS.get, { key, wantVersion: true });
+  }
+
+  /** Sets when the value expires, 0 = never; false when the key has no value. */
+  async expire(key: string, ttlMs: number): Promise<boolean> {
+    return (await this.#find(METHODS.expire, { key, ttlMs })) !== undefined;
+  }
+
+  /** What is left until the value expires, 0 = never; undefined when the key has none. */
+  async ttl(key: string): Promise<number | undefined> {
+    return (await this.#find(METHODS.ttl, { key }))?.ttlMs;
+  }
+
+  /** How many keys begin with the prefix, or did, and are deleted now. */
+  async deletePrefix(prefix: Uint8Array, dryRun: boolean): Promise<number> {
+    return (await this.#call(METHODS.deletePrefix, { prefix, dryRun })).count;
+  }
+
+  /** Pages in order, each fetched when the one before has been dealt with. */
+  async *scan(request: ScanOptions): AsyncGenerator<ScannedPage> {
+    const { path, requestSerialize, responseDeserialize } = METHODS.scan;
+    const options = { deadline: this.#now() + this.#timeoutMs };
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      options,
+    );
     try {
-      return (await this.#call(METHODS.get, { key })).value;
+      for await (const page of call) yield page as ScannedPage;
     } catch (error) {
-      if (error instanceof StormError && error.code === 'NOT_FOUND') return undefined;
-      throw error;
+      throw toStormError(error as ServiceError);
+    } finally {
+      call.cancel();
     }
   }
 
   /** Resolves when the key has surely no value any more. */
-  async delete(key: string): Promise<void> {
-    await this.#call(METHODS.delete, { key });
+  async delete(key: string, ifVersion = 0): Promise<void> {
+    await this.#call(METHODS.delete, { key, ifVersion });
   }
 
   /** Calls in progress fail. */
   close(): void {
     this.#client.close();
+  }
+
+  /** Undefined instead of NOT_FOUND. */
+  async #find<Request, Response>(
+    method: Unary<Request, Response>,
+    request: Request,
+  ): Promise<Response | undefined> {
+    try {
+      return await this.#call(method, request);
+    } catch (error) {
+      if (error instanceof StormError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
   }
 
   #call<Request, Response>(method: Unary<Request, Response>, request: Request): Promise<Response> {
@@ -107,7 +186,7 @@ function toStormError(error: ServiceError): StormError {
 const METHODS = loadMethods();
 
 function loadMethods() {
-  const loaded = loadSync(PROTO_FILE, { defaults: true });
+  const loaded = loadSync(PROTO_FILE, { defaults: true, longs: Number });
   const service = loaded['kv.Kv'];
   assert(service !== undefined && 'Set' in service, 'kv.proto has the service');
   const methods = service as unknown as Record<string, unknown>;
@@ -115,5 +194,12 @@ function loadMethods() {
     set: methods['Set'] as Unary<SetRequest, object>,
     get: methods['Get'] as Unary<KeyRequest, GetResponse>,
     delete: methods['Delete'] as Unary<KeyRequest, object>,
+    expire: methods['Expire'] as Unary<KeyRequest, Versioned>,
+    ttl: methods['Ttl'] as Unary<KeyRequest, Versioned & { ttlMs: number }>,
+    scan: methods['Scan'] as Unary<ScanOptions, ScannedPage>,
+    deletePrefix: methods['DeletePrefix'] as Unary<
+      { prefix: Uint8Array; dryRun: boolean },
+      { count: number }
+    >,
   };
 }

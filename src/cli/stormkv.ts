@@ -7,12 +7,15 @@ import type { CommandIo } from './command.js';
 import { delCommand } from './del-command.js';
 import { demoCommand } from './demo-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { expireCommand } from './expire-command.js';
 import { getCommand } from './get-command.js';
 import { inspectCommand } from './inspect-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
 import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
+import { scanCommand } from './scan-command.js';
 import { serveCommand } from './serve-command.js';
+import { ttlCommand } from './ttl-command.js';
 import { packageVersion } from './version.js';
 
 const io: CommandIo = {
@@ -57,6 +60,9 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       putCommand,
       getCommand,
       delCommand,
+      scanCommand,
+      expireCommand,
+      ttlCommand,
       demoCommand,
       inspectCommand,
       checkCommand,

@@ -3,9 +3,12 @@ import type { StormError } from '../../src/base/errors.js';
 import { systemClock } from '../../src/base/system-clock.js';
 import type { CommandIo, CommandSpec } from '../../src/cli/command.js';
 import { delCommand } from '../../src/cli/del-command.js';
+import { expireCommand } from '../../src/cli/expire-command.js';
 import { getCommand } from '../../src/cli/get-command.js';
 import { runProgram } from '../../src/cli/program.js';
 import { putCommand } from '../../src/cli/put-command.js';
+import { scanCommand } from '../../src/cli/scan-command.js';
+import { ttlCommand } from '../../src/cli/ttl-command.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import { FakeCluster, TEST_LIMITS } from '../router/fake-cluster.js';
 import type { FakeShard } from '../router/fake-shard.js';
@@ -103,10 +106,17 @@ export async function withStore(body: (rig: StoreRig) => Promise<void>): Promise
   }
 }
 
-const commands: CommandSpec[] = [putCommand, getCommand, delCommand];
+const commands: CommandSpec[] = [
+  putCommand,
+  getCommand,
+  delCommand,
+  scanCommand,
+  expireCommand,
+  ttlCommand,
+];
 const INFO = { name: 'stormkv', summary: 'A store', version: '1.2.3', examples: [], commands };
 
-/** Runs a command line of put, get or del. */
+/** Runs the command line of a command that talks to the store. */
 export async function callCommand(args: string[], changes: Partial<CommandIo> = {}) {
   const io = capturedIo(changes);
   const exit = await runProgram(INFO, args, io);

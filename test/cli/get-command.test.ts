@@ -37,8 +37,8 @@ test(
     assert.equal(
       outputs.map(({ out }) => out),
       [
-        '{"key":"t","found":true,"value":"grün\\n"}\n',
-        '{"key":"b","found":true,"valueBase64":"/w=="}\n',
+        '{"key":"t","found":true,"version":1,"value":"grün\\n"}\n',
+        '{"key":"b","found":true,"version":2,"valueBase64":"/w=="}\n',
         '{"key":"none","found":false}\n',
       ],
     );

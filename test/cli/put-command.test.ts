@@ -22,6 +22,30 @@ test(
   }),
 );
 
+test(
+  'put can be conditional and expire',
+  inStore(async ({ cluster }, at) => {
+    const first = ['put', 'k', 'v', '--if-absent', '--ttl-ms', '60000', ...at];
+    assert.is((await call(first)).exit, EXIT.ok);
+    const again = await call(first);
+    assert.is(again.exit, EXIT.failure);
+    assert.match(again.said[0] ?? '', /the key has version 1 now/);
+    assert.is((await call(['put', 'k', 'w', '--if-version', '1', ...at])).exit, EXIT.ok);
+    assert.is((await call(['put', 'k', 'x', '--if-version', '1', ...at])).exit, EXIT.failure);
+    assert.is(cluster.shard(0).data.get('k')?.value.toString(), 'w');
+    const wrong = [
+      ['--ttl-ms', '0'],
+      ['--ttl-ms', 'x'],
+      ['--if-version', '0'],
+    ];
+    for (const options of wrong) {
+      assert.is((await call(['put', 'k', 'v', ...options, ...at])).exit, EXIT.usage);
+    }
+    const both = await call(['put', 'k', 'v', '--if-absent', '--if-version', '2', ...at]);
+    assert.is(both.exit, EXIT.usage);
+  }),
+);
+
 test('put wants exactly one source of the value', async () => {
   for (const args of [['k'], ['k', 'v', '--file', 'f']]) {
     const { exit, said } = await call(['put', ...args]);

@@ -1,6 +1,6 @@
 /**
- * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez and /readyz over any KvOperations. The only importer of fastify;
- * runs on a router thread, on plain sockets.
+ * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez and /readyz over any KvOperations. The only
+ * importer of fastify; runs on a router thread, on plain sockets.
  *
  * Fastify sees one fixed path per route (`rewriteUrl`); keys are read from the target as it came,
  * because a router for paths decodes and normalises what must stay as it is. Bodies are bytes,

@@ -1,5 +1,6 @@
 /**
- * The parameters of a target, as a web form writes them: `name=value` joined by `&`, percent-encoded,
+ * The parameters of a target, as a web form writes them: `name=value` joined by `&`,
+ * percent-encoded,
  * `+` for a space. Strict: a misspelt or repeated parameter is refused, never passed over.
  */
 import { StormError } from '../base/errors.js';

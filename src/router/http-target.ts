@@ -20,8 +20,8 @@ export function routeOf(target: string): Route {
 }
 
 /**
- * The key in a target of the route /kv/ or /ttl/, decoded once. Throws INVALID_ARGUMENT when it is not
- * well-formed; whether it is UTF-8 is judged later.
+ * The key in a target of the route /kv/ or /ttl/, decoded once. Throws INVALID_ARGUMENT when it is
+ * not well-formed; whether it is UTF-8 is judged later.
  */
 export function keyOfTarget(target: string): Buffer {
   // Dropping what a client took for a part of its key would store another key than it meant.

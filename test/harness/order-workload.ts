@@ -1,6 +1,6 @@
 /**
- * A workload without any chance in it: it writes, flushes, merges and recycles in the same order each
- * time, so that a test can stop it before every single thing it does to the disk.
+ * A workload without any chance in it: it writes, flushes, merges and recycles in the same order
+ * each time, so that a test can stop it before every single thing it does to the disk.
  */
 import { type Change, EngineRig, Oracle, smallOptions } from './engine-rig.js';
 import type { SimulatedDisk } from './simulated-disk.js';

@@ -1,4 +1,6 @@
-/** The planted bugs, and which test must find each of them. Texts are those of the compiled files. */
+/**
+ * The planted bugs, and which test must find each of them. Texts are those of the compiled files.
+ */
 import type { Edit, TestRun } from './mutants.js';
 
 export interface PlantedBug {
@@ -54,7 +56,8 @@ const REOPENED_SEGMENT: Edit[] = [
         const isUsed = (at) => bytes.subarray(at, at + 4096).some((byte) => byte !== 0);
         let offset = end.endOffset;
         while (offset < bytes.length && isUsed(offset)) offset += 4096;
-        return { ...last, handle, nonce: end.nonce, chain: end.chain, offset, syncedOffset: offset };
+        const { nonce, chain } = end;
+        return { ...last, handle, nonce, chain, offset, syncedOffset: offset };
       }
       get syncedThrough() {`,
   },

@@ -18,7 +18,9 @@ import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('Shard');
 
-/** The n-th sync of a segment fails in a workload of so many steps; then a new opening, and so on. */
+/**
+ * The n-th sync of a segment fails in a workload of so many steps; then a new opening, and so on.
+ */
 function failSync(nth: number, steps: number): void {
   const where = `sync ${nth} of ${steps} steps`;
   const disk = new SimulatedDisk();

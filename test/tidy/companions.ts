@@ -23,6 +23,11 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/rpc/message-bytes.ts': 'test/rpc/messages.test.ts',
   'src/rpc/proto-reader.ts': 'test/rpc/kv-codec.test.ts',
   'src/rpc/proto-writer.ts': 'test/rpc/kv-codec.test.ts',
+  // Parts of the HTTP door.
+  'src/router/http-conditions.ts': 'test/router/http-operations.test.ts',
+  'src/router/http-load.ts': 'test/router/http-operations.test.ts',
+  'src/router/http-query.ts': 'test/router/http-operations.test.ts',
+  'src/router/http-scan.ts': 'test/router/http-operations.test.ts',
   // Parts of the gRPC door.
   'src/rpc/kv-service.ts': 'test/rpc/grpc-server.test.ts',
   'src/rpc/scan-stream.ts': 'test/rpc/grpc-operations.test.ts',

@@ -1,4 +1,4 @@
-import { entryLine } from '../router/http-lines.js';
+import { entryLine } from '../rpc/json-lines.js';
 import { callServer, SERVER_OPTIONS } from './call-server.js';
 import { type CommandIo, type CommandSpec, type OptionValues, textOption } from './command.js';
 import { EXIT } from './exit-codes.js';

@@ -7,8 +7,8 @@ import { checkKey, checkValue, type EntryLimits } from '../base/entry-run.js';
 import { StormError } from '../base/errors.js';
 import { RunBuilder } from '../base/run-builder.js';
 import { VersionConflict } from '../base/version-conflict.js';
+import { parseLine } from '../rpc/json-lines.js';
 import type { BatchSetResult, KvOperations } from '../rpc/kv-operations.js';
-import { parseLine } from './http-lines.js';
 import { errorBody } from './http-status.js';
 
 export interface LoadLimits extends EntryLimits {

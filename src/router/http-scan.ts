@@ -1,7 +1,7 @@
 /** Scans and reads of many keys as lines of JSON. */
 import type { StormError } from '../base/errors.js';
+import { entryLine } from '../rpc/json-lines.js';
 import type { GetResult, KvScan, ScanPage, ScanRequest } from '../rpc/kv-operations.js';
-import { entryLine } from './http-lines.js';
 import type { HttpQuery } from './http-query.js';
 import { errorBody } from './http-status.js';
 

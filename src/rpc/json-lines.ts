@@ -10,7 +10,7 @@
 import { isUtf8 } from 'node:buffer';
 import { checkTtl } from '../base/entry-run.js';
 import { StormError } from '../base/errors.js';
-import type { ScanEntry } from '../rpc/kv-operations.js';
+import type { ScanEntry } from './kv-operations.js';
 
 export function entryLine({ key, value, version }: ScanEntry, asUtf8: boolean): string {
   return `${JSON.stringify({ key: key.toString(), ...contentOf(value, asUtf8), version })}\n`;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
-import { entryLine, parseLine } from '../../src/router/http-lines.js';
+import { entryLine, parseLine } from '../../src/rpc/json-lines.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('http-lines');

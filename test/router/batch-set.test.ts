@@ -154,8 +154,9 @@ test('conditions hold for a whole part or keep it out, with the version now', ()
   assert.is(wrong.value?.written, 1);
   const [conflict, other] = wrong.value?.errors ?? [];
   assert.is(conflict?.index, 1);
-  assert.instance(conflict?.error, VersionConflict);
-  assert.is((conflict?.error as VersionConflict).version, version);
+  const error = conflict?.error;
+  assert.ok(error instanceof VersionConflict, 'the refusal tells the version');
+  assert.is(error.version, version);
   assert.equal([other?.index, other?.error.code], [2, 'ABORTED']);
   assert.equal([value(house, A), value(house, A2)], ['old', undefined]);
 

@@ -83,7 +83,7 @@ export class BatchPart implements CallHandler {
 
   /** None of the part is written, because of one entry. */
   refuseFor(culprit: number, error: StormError): void {
-    const text = `Nothing of this shard's part of the batch was written, because of entry ${culprit}`;
+    const text = `Nothing of this shard's part was written, because of entry ${culprit}`;
     const other = new StormError('ABORTED', text);
     const errors = Array.from(this.indexes, (index) => ({
       index,

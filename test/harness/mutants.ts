@@ -32,7 +32,7 @@ export interface Verdict {
 
 const BUILD = fileURLToPath(new URL('../../', import.meta.url));
 const PREFIX = 'dist-mutant-';
-const RUN_MS_MAX = 120_000;
+const RUN_MS_MAX = 180_000;
 let copies = 0;
 
 /** Calls `body` with the root of a copy of the build that has these changes, or none. */

@@ -169,7 +169,7 @@ test(
         `MemTables were flushed: ${files}`,
       );
     }),
-  240_000,
+  280_000,
 );
 
 run();

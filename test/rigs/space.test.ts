@@ -24,7 +24,7 @@ const WRITERS = 16;
 const VALUE_BYTES_MAX = 24 * 1024;
 /** Directories and blocks that are not full. */
 const SLACK_BYTES = MIB;
-const GIVEN_BACK_MS_MAX = 4000;
+const GIVEN_BACK_MS_MAX = 1500;
 
 function config(dir: string): PartialConfig {
   const small = smallConfig(dir, 1);

@@ -76,11 +76,18 @@ async function beContender(
   const run = bench.contenders[name];
   if (run === undefined) throw new Error(`No contender is called ${name}`);
   const dir = mkdtempSync(join(parentDir, '.bench-'));
+  const clean = (): void => rmSync(dir, { recursive: true, force: true });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      clean();
+      process.exit(1);
+    });
+  }
   try {
     const figures = await run(settings, dir);
     process.stdout.write(`${JSON.stringify(figures)}\n`);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    clean();
   }
 }
 

@@ -73,7 +73,8 @@ export function planMemory(config: Config, shardCount: number, routerThreads: nu
 function leastRings({ limits }: Config): RingSizes {
   return {
     writeRequestBytes: ringFor(limits.batchBytesMax),
-    readRequestBytes: ringFor(limits.keyBytesMax),
+    // A scan carries two bounds.
+    readRequestBytes: ringFor(2 * limits.keyBytesMax),
     writeReplyBytes: RING_BYTES_LEAST,
     // A page of a scan answers at least one entry, key and value.
     readReplyBytes: ringFor(limits.keyBytesMax + limits.valueBytesMax),

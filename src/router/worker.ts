@@ -13,15 +13,15 @@ import { RouterLoop } from './router-loop.js';
 
 const RETRY_HINTS = { busyRetryAfterMs: 50, downRetryAfterMs: 250 };
 const boot = workerData as RouterBoot;
-/** Not in the configuration yet; a batch must also fit the lanes, which are made for it. */
-const MANY_KEYS = { batchBytesMax: 4 * 1024 * 1024, batchEntriesMax: 10_000, scansMax: 64 };
-const { control, keyBytesMax, valueBytesMax } = boot;
+/** Scans that one router keeps going; more are refused. */
+const SCANS_MAX = 64;
+const { control, keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax } = boot;
 const post = (message: FromRouter): void => control.postMessage(message);
 
 const router = new Router({
   ...boot,
   clock: systemClock,
-  limits: { ...boot, ...RETRY_HINTS, ...MANY_KEYS },
+  limits: { ...boot, ...RETRY_HINTS, scansMax: SCANS_MAX },
   slotOwner: new Uint16Array(boot.slotOwner),
   soon: setImmediate,
   onDamage: (shard, epoch, { message }) => post({ kind: 'damaged', shard, epoch, message }),
@@ -54,7 +54,7 @@ loop.start();
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const common = { ...boot, operations: router, clock: systemClock, status: () => router.status() };
-  const sizes = { keyBytesMax, valueBytesMax, ...MANY_KEYS };
+  const sizes = { keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax };
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {
     const grpc = await startGrpcServer({ ...common, address: grpcAddress, limits });

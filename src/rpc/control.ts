@@ -85,6 +85,8 @@ export interface RouterBoot {
   valueBytesMax: number;
   inFlightMax: number;
   deadlineMsDefault: number;
+  batchBytesMax: number;
+  batchEntriesMax: number;
   shardCount: number;
   /** slot → shard, 16384 entries, shared. */
   slotOwner: SharedArrayBuffer;

@@ -19,6 +19,8 @@ export interface ClusterPlan {
     | 'valueBytesMax'
     | 'inFlightMax'
     | 'deadlineMsDefault'
+    | 'batchBytesMax'
+    | 'batchEntriesMax'
   >;
   /** The same for every shard. */
   engine: Omit<EngineOptions, 'shard' | 'dir' | 'storeUuid'>;

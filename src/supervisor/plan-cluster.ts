@@ -35,6 +35,8 @@ export function planCluster(config: Config, dataDir: string, shardCount: number)
       valueBytesMax: limits.valueBytesMax,
       inFlightMax: router.inFlightMax,
       deadlineMsDefault: limits.deadlineMsDefault,
+      batchBytesMax: limits.batchBytesMax,
+      batchEntriesMax: limits.batchEntriesMax,
     },
     engine: {
       keyBytesMax: limits.keyBytesMax,

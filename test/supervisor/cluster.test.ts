@@ -75,6 +75,8 @@ class Rig {
           valueBytesMax: 256,
           inFlightMax: 16,
           deadlineMsDefault: 1000,
+          batchBytesMax: 65_536,
+          batchEntriesMax: 100,
         },
         engine: SHARED_ENGINE,
         linkSizes: LINK_SIZES,

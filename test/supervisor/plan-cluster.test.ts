@@ -19,7 +19,13 @@ test('has an arena for every shard and never fewer than one thread for flushes',
 
 test('hands the options on to shards and router', () => {
   const config = configWith({
-    limits: { keyBytesMax: 99, valueBytesMax: 1234, deadlineMsDefault: 77, drainMsMax: 88 },
+    limits: {
+      keyBytesMax: 99,
+      valueBytesMax: 1234,
+      deadlineMsDefault: 77,
+      drainMsMax: 88,
+      batchEntriesMax: 55,
+    },
     wal: { sync: 'interval', syncIntervalMs: 9 },
     table: { bytesMax: 1_000_000 },
     read: { mode: 'pread' },
@@ -28,6 +34,7 @@ test('hands the options on to shards and router', () => {
   assert.is(router.keyBytesMax, 99);
   assert.is(router.valueBytesMax, 1234);
   assert.is(router.deadlineMsDefault, 77);
+  assert.is(router.batchEntriesMax, 55);
   assert.is(engine.keyBytesMax, 99);
   assert.is(engine.walSync, 'interval');
   assert.is(engine.walSyncIntervalMs, 9);

@@ -23,6 +23,8 @@ const BOOT: Omit<RouterBoot, 'control'> = {
   valueBytesMax: 256,
   inFlightMax: 16,
   deadlineMsDefault: 1000,
+  batchBytesMax: 65_536,
+  batchEntriesMax: 100,
   shardCount: 1,
   slotOwner: new SharedArrayBuffer(2),
   slotMapEpoch: 1,

@@ -23,7 +23,7 @@ interface Trial {
 function trialOf({ title, edits, foundBy, because }: PlantedBug): Trial {
   return {
     title: `${title}: found by ${foundBy.test}`,
-    start: () => runWithEdits(edits, foundBy),
+    start: () => untilFound(() => runWithEdits(edits, foundBy), isByChance(foundBy.test)),
     judge({ passed, output }) {
       const skipped = /skipped: .*/.exec(output);
       if (skipped !== null) {
@@ -35,6 +35,18 @@ function trialOf({ title, edits, foundBy, because }: PlantedBug): Trial {
       assert.ok(isFound, `the test fails, but for another reason:\n${startOf(output)}`);
     },
   };
+}
+
+/** A rig on real threads and a real disk meets a bug only when its timing is right. */
+function isByChance(test: string): boolean {
+  return test.startsWith('test/rigs/');
+}
+
+/** One run; of a test that finds by chance up to three, as long as it finds nothing. */
+async function untilFound(plant: () => Promise<Verdict>, byChance: boolean): Promise<Verdict> {
+  let verdict = await plant();
+  for (let left = byChance ? 2 : 0; left > 0 && verdict.passed; left--) verdict = await plant();
+  return verdict;
 }
 
 function startOf(output: string): string {

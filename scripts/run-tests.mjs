@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const FILE_DEADLINE_MS = Number(process.env.TEST_FILE_DEADLINE_MS ?? 300_000);
+const FILE_DEADLINE_MS = Number(process.env.TEST_FILE_DEADLINE_MS ?? 600_000);
 const root = resolve(import.meta.dirname ?? '.', '..');
 const testDir = join(root, process.env.TEST_DIST ?? 'dist', 'test');
 const { values: options, positionals: filters } = parseArgs({

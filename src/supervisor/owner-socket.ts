@@ -77,7 +77,8 @@ export function askOwner(path: string): Promise<Life> {
       if (connected || code === 'EAGAIN') return finish();
       socket.destroy();
       if (code === 'ECONNREFUSED') resolve({ kind: 'dead' });
-      else if (code === 'ENOENT') resolve({ kind: 'gone' });
+      // ECONNRESET: the owner closed its socket while we stood in its queue. Ask again.
+      else if (code === 'ENOENT' || code === 'ECONNRESET') resolve({ kind: 'gone' });
       else reject(error);
     });
   });

@@ -1,5 +1,5 @@
 /**
- * A plain client of kv.Kv over gRPC, made from proto/kv.proto as any other client would be: one
+ * A plain client of kv.Kv over gRPC, made from proto/kv.proto like every other client: one
  * call per operation, no batching, no retries. The only client-side importer of @grpc/grpc-js.
  */
 import { fileURLToPath } from 'node:url';

@@ -9,10 +9,10 @@ import type { FillSegmentJob, Job, JobOutput, JobResult, TouchArenaJob } from '.
 import { compressionFor } from '../storage/block-codec.js';
 import { temporaryName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
+import { createZeroFile } from '../storage/zero-file.js';
 import { runFlush } from './run-flush.js';
 import { runMerge } from './run-merge.js';
 
-const FILL_WRITE_BYTES = 1024 * 1024;
 const PAGE_BYTES = 4096;
 
 /** Runs the job to its end; never throws. */
@@ -56,7 +56,7 @@ function fillSegment(fs: FileSystem, job: FillSegmentJob): JobOutput {
   }
   removeIfThere(fs, temporaryPath);
   try {
-    writeZeros(fs, temporaryPath, job.sizeBytes);
+    createZeroFile(fs, temporaryPath, job.sizeBytes);
     fs.rename(temporaryPath, path);
     fs.syncDir(job.dir);
   } catch (error) {
@@ -65,19 +65,6 @@ function fillSegment(fs: FileSystem, job: FillSegmentJob): JobOutput {
     throw error;
   }
   return { tables: [], bytesRead: 0, bytesWritten: job.sizeBytes };
-}
-
-function writeZeros(fs: FileSystem, path: string, sizeBytes: number): void {
-  const zeros = new Uint8Array(Math.min(FILL_WRITE_BYTES, sizeBytes));
-  const handle = fs.open(path, 'create');
-  try {
-    for (let at = 0; at < sizeBytes; at += zeros.length) {
-      handle.writeAt(zeros, 0, Math.min(zeros.length, sizeBytes - at), at);
-    }
-    handle.syncData();
-  } finally {
-    handle.close();
-  }
 }
 
 /** Makes the system provide every page now, so that the shard's thread meets no page fault. */

@@ -6,13 +6,14 @@ const { test, run } = suite('Portability');
 
 // Put together here, so that this file passes its own check.
 const MACHINE_PATH = ['', 'work', 'main', 'x.ts'].join('/');
+const FOLDER = 'work';
 const REGISTRY = ['https:/', ['registry', 'npmjs', 'org'].join('.'), 'a.tgz'].join('/');
 
 test('finds paths of one machine and hosts of registries', () => {
   const files = {
     'docs/a.md': `# A\n${MACHINE_PATH}`,
     'package-lock.json': REGISTRY,
-    'docs/b.md': 'node.js/work/ and ./work/x are none',
+    'docs/b.md': `node.js/${FOLDER}/ and ./${FOLDER}/x are none`,
   };
   finds(checkForeignText, files, [
     ['docs/a.md:2', 'a path of one machine'],

@@ -15,6 +15,8 @@ export interface Bench {
   name: string;
   /** Numbers that flags may change: `--entries 2000000`. */
   settings: Record<string, number>;
+  /** Unless told otherwise, 3; a long run may do with one. */
+  rounds?: number;
   /** Each is given a fresh folder on the disk, removed afterwards. */
   contenders: Record<string, (settings: Record<string, number>, dir: string) => Promise<Figures>>;
 }
@@ -41,7 +43,7 @@ export async function runBench(bench: Bench, file: string): Promise<void> {
   }
   const chosen = values['only']?.split(',');
   const names = Object.keys(bench.contenders).filter((name) => chosen?.includes(name) ?? true);
-  const rounds = Number(values['rounds'] ?? ROUNDS);
+  const rounds = Number(values['rounds'] ?? bench.rounds ?? ROUNDS);
   const machine = describeMachine();
   const results = new Map<string, Figures[]>(names.map((name) => [name, []]));
   for (let round = 1; round <= rounds; round++) {

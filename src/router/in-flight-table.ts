@@ -69,6 +69,10 @@ export class InFlightTable {
     return this.capacity - this.#freeCount;
   }
 
+  get freeCount(): number {
+    return this.#freeCount;
+  }
+
   /** Whether `open` may be called. */
   get hasRoom(): boolean {
     return this.#freeCount > 0;

@@ -101,6 +101,14 @@ export class Router implements KvOperations {
     this.#batches.start(batch, timeoutMs, done);
   }
 
+  hasRoomForBatch(runBytes: number): boolean {
+    return this.#calls.hasRoomForBatch(runBytes);
+  }
+
+  onRoom(go: () => void): void {
+    this.#calls.onRoom(go);
+  }
+
   batchGet(keys: readonly Uint8Array[], timeoutMs: number, done: BatchGetDone): void {
     startBatchGet(this.#calls, this.#limits, keys, timeoutMs, done);
   }

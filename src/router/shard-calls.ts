@@ -17,7 +17,7 @@ import type { RouterEnd } from '../rpc/link.js';
 import { decodeReply, ReplyView, requestBytes, valueBytesMaxOf } from '../rpc/messages.js';
 import { MESSAGE_VALUES } from '../rpc/read-messages.js';
 import type { RingConsumer } from '../rpc/ring-channel.js';
-import { frameBodyBytesMax } from '../rpc/ring-layout.js';
+import { frameBodyBytesMax, frameBytes } from '../rpc/ring-layout.js';
 import {
   busyError,
   damagedError,
@@ -54,6 +54,7 @@ export class ShardCalls {
   readonly #seats: ShardSeat[];
   readonly #reply = new ReplyView();
   readonly #waiter: Waiter = { write: undefined, read: undefined, handler: undefined };
+  #roomWaiters: (() => void)[] = [];
   readonly #flushTask = () => this.flush();
   #flushScheduled = false;
   #draining = false;
@@ -129,6 +130,26 @@ export class ShardCalls {
     return busyError(why, this.#limits.busyRetryAfterMs);
   }
 
+  /**
+   * Whether every shard that serves would take a batch of so many bytes, all of which may be its
+   * own; what is longer than any frame counts as the longest one, for it is refused anyway.
+   */
+  hasRoomForBatch(runBytes: number): boolean {
+    if (this.#calls.freeCount < this.#seats.length) return false;
+    for (const { link } of this.#seats) {
+      if (link === undefined) continue;
+      const lane = link.writeRequests;
+      const bytes = Math.min(lane.frameBytesMax, requestBytes(runBytes));
+      if (!lane.isEmpty() && !lane.hasRoomFor(1, frameBytes(bytes))) return false;
+    }
+    return true;
+  }
+
+  /** Calls `go` once, after the next pump: shards may have made room by then. */
+  onRoom(go: () => void): void {
+    this.#roomWaiters.push(go);
+  }
+
   /** A shard serves: its calls go through this link from now on. */
   shardUp(link: RouterEnd): void {
     const seat = this.#seat(link.shard);
@@ -188,6 +209,7 @@ export class ShardCalls {
     for (const seat of this.#seats) {
       if (seat.link !== undefined && this.#pumpLink(seat, seat.link)) hasMore = true;
     }
+    if (this.#roomWaiters.length > 0) for (const go of this.#roomWaiters.splice(0)) go();
     return hasMore;
   }
 

@@ -130,6 +130,10 @@ export interface KvOperations {
   delete(key: Uint8Array, timeoutMs: number, done: WriteDone, options?: DeleteOptions): void;
   get(key: Uint8Array, timeoutMs: number, done: ReadDone): void;
   batchSet(batch: Batch, timeoutMs: number, done: BatchSetDone): void;
+  /** Whether a batch whose run has so many bytes would now be refused by no full lane. */
+  hasRoomForBatch(runBytes: number): boolean;
+  /** Calls `go` once when there may be more room than now; soon, and maybe in vain. */
+  onRoom(go: () => void): void;
   batchGet(keys: readonly Uint8Array[], timeoutMs: number, done: BatchGetDone): void;
   /** `ttlMs` 0 = the value never expires. */
   expire(key: Uint8Array, ttlMs: number, timeoutMs: number, done: ExpireDone): void;

@@ -11,6 +11,7 @@ import { nodeFileSystem } from './storage/node-file-system.js';
 import { type Cluster, RunningCluster, type ShardReport } from './supervisor/cluster.js';
 import { createLog, type Log } from './supervisor/log.js';
 import { openDataDir } from './supervisor/open-data-dir.js';
+import { packageVersion } from './supervisor/package-version.js';
 import { spawnRouterWorker } from './supervisor/router-keeper.js';
 import { spawnShardWorker } from './supervisor/shard-life.js';
 import { systemTimers } from './supervisor/timers.js';
@@ -45,6 +46,12 @@ export async function startCluster(
   const onError = (message: string) => log.write('error', `A pool thread died: ${message}`);
   return RunningCluster.start({
     ...opened,
+    host: {
+      version: packageVersion(fs),
+      pid: process.pid,
+      rssBytes: process.memoryUsage.rss,
+      space: (dir) => fs.space(dir),
+    },
     pool: new CompactorPool({ ...opened.plan.compaction, onError }),
     spawnShard: spawnShardWorker,
     spawnRouter: spawnRouterWorker,

@@ -1,6 +1,6 @@
 /**
- * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez and /readyz over any KvOperations. The only
- * importer of fastify; runs on a router thread, on plain sockets.
+ * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez and /readyz over any KvOperations, /stats over
+ * any AdminOperations. The only importer of fastify; runs on a router thread, on plain sockets.
  *
  * Fastify sees one fixed path per route (`rewriteUrl`); keys are read from the target as it came,
  * because a router for paths decodes and normalises what must stay as it is. Bodies are bytes,
@@ -18,6 +18,7 @@ import {
 } from 'fastify';
 import { formatAddress, parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
+import type { AdminOperations } from '../rpc/admin-operations.js';
 import type { KvOperations, ScanPage, WriteDone } from '../rpc/kv-operations.js';
 import { etagOf, isKnownVersion, ttlMsOf, writeOptionsOf } from './http-conditions.js';
 import { type HostRules, refusalOf } from './http-guard.js';
@@ -49,6 +50,7 @@ export interface HttpDoorOptions extends HostRules {
   /** HOST:PORT; port 0 takes any. */
   address: string;
   operations: KvOperations;
+  admin: AdminOperations;
   status: () => RouterStatus;
   limits: HttpLimits;
 }
@@ -72,6 +74,7 @@ const ALLOW: Record<string, string> = {
   '/ttl/': 'GET, HEAD, PUT',
   '/livez': 'GET, HEAD',
   '/readyz': 'GET, HEAD',
+  '/stats': 'GET, HEAD',
 };
 /** Besides a percent-encoded key, a request has room for this much of other headers. */
 const OTHER_HEADER_BYTES = 16_384;
@@ -167,6 +170,16 @@ function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
   app.get('/readyz', (_request, reply) => {
     const { ready, draining, shards } = options.status();
     reply.code(ready ? 200 : 503).send({ ready, draining, shards });
+  });
+  addAdminRoutes(app, options.admin);
+}
+
+function addAdminRoutes(app: FastifyInstance, admin: AdminOperations): void {
+  app.get('/stats', (_request, reply) => {
+    admin.stats(Infinity, (error, stats) => {
+      if (error !== undefined) sendError(reply, error, false);
+      else reply.send(stats);
+    });
   });
 }
 

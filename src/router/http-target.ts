@@ -8,8 +8,8 @@ const KV_PREFIX = '/kv/';
 const TTL_PREFIX = '/ttl/';
 const PERCENT = 0x25;
 
-export type Route = '/kv/' | '/kv' | '/ttl/' | '/livez' | '/readyz' | '/unknown';
-const PLAIN_ROUTES: readonly Route[] = ['/kv', '/livez', '/readyz'];
+export type Route = '/kv/' | '/kv' | '/ttl/' | '/livez' | '/readyz' | '/stats' | '/unknown';
+const PLAIN_ROUTES: readonly Route[] = ['/kv', '/livez', '/readyz', '/stats'];
 
 /** The route of a target, without looking at a key. */
 export function routeOf(target: string): Route {

@@ -20,10 +20,13 @@ export class RouterLoop {
   readonly #bell: PortDoorbell;
   readonly #ports = new Map<number, WakeSource>();
   readonly #wake = () => this.#pump();
+  readonly #sweepMore: () => void;
   #timer: NodeJS.Timeout | undefined;
   #isPumpScheduled = false;
 
-  constructor(router: Router, bell: PortDoorbell) {
+  /** `sweepMore` judges other deadlines of the thread. */
+  constructor(router: Router, bell: PortDoorbell, sweepMore: () => void = () => {}) {
+    this.#sweepMore = sweepMore;
     this.#router = router;
     this.#bell = bell;
   }
@@ -49,6 +52,7 @@ export class RouterLoop {
   #sweep(): void {
     this.#pump();
     this.#router.sweep();
+    this.#sweepMore();
   }
 
   #pump(): void {

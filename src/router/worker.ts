@@ -7,9 +7,11 @@ import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../rpc/grpc-server.js';
 import { RouterEnd } from '../rpc/link.js';
+import { Admin } from './admin.js';
 import { HTTP_LIMITS_DEFAULT, startHttpDoor } from './http-door.js';
 import { Router } from './router.js';
 import { RouterLoop } from './router-loop.js';
+import { SupervisorCalls } from './supervisor-calls.js';
 
 const RETRY_HINTS = { busyRetryAfterMs: 50, downRetryAfterMs: 250 };
 const boot = workerData as RouterBoot;
@@ -26,7 +28,10 @@ const router = new Router({
   soon: setImmediate,
   onDamage: (shard, epoch, { message }) => post({ kind: 'damaged', shard, epoch, message }),
 });
-const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell));
+const supervisor = new SupervisorCalls(systemClock, (id, question) =>
+  post({ kind: 'ask', id, question }),
+);
+const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => supervisor.sweep());
 const doors = openDoors();
 
 control.on('message', (message: ToRouter) => {
@@ -41,6 +46,9 @@ control.on('message', (message: ToRouter) => {
     case 'shard-refused':
       router.shardRefused(message.shard, message.reason);
       return;
+    case 'answer':
+      supervisor.answered(message.id, message.answer);
+      return;
     case 'drain':
       router.startDrain();
       void drain(message.deadlineMs);
@@ -53,7 +61,9 @@ loop.start();
 
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
-  const common = { ...boot, operations: router, clock: systemClock, status: () => router.status() };
+  const status = () => router.status();
+  const admin = new Admin(boot.router, status, supervisor);
+  const common = { ...boot, operations: router, admin, clock: systemClock, status };
   const sizes = { keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax };
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {
@@ -71,6 +81,7 @@ async function drain(deadlineMs: number): Promise<void> {
   const open = await doors;
   await Promise.all(open.map((door) => door.drain(deadlineMs)));
   loop.stop();
+  supervisor.close();
   post({ kind: 'drained' });
   control.close();
 }

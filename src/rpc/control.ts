@@ -5,6 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { TableOptions } from '../base/table-meta.js';
+import type { AdminAnswer, AdminQuestion } from './admin-operations.js';
 import type { Job, JobResult } from './jobs.js';
 import type { LinkMemory } from './link.js';
 
@@ -101,6 +102,8 @@ export type ToRouter =
   | { kind: 'shard-up'; shard: number; link: LinkMemory; wake: MessagePort }
   | { kind: 'shard-down'; shard: number; reason: string }
   | { kind: 'shard-refused'; shard: number; reason: string }
+  /** To the `ask` of this id. */
+  | { kind: 'answer'; id: number; answer: AdminAnswer }
   /** Stop accepting, answer what is in flight, then say `drained`. */
   | { kind: 'drain'; deadlineMs: number };
 
@@ -108,6 +111,8 @@ export type FromRouter =
   | { kind: 'listening'; grpcAddress: string; httpAddress: string }
   | { kind: 'failed'; message: string }
   | { kind: 'drained' }
+  /** Of an operator; each is answered once, unless the router is gone. */
+  | { kind: 'ask'; id: number; question: AdminQuestion }
   /** A channel of this link broke its rules: the shard must get new links, that is, a new life. */
   | { kind: 'damaged'; shard: number; epoch: number; message: string }
   | LogMessage;

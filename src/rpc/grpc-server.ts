@@ -1,5 +1,6 @@
 /**
- * The gRPC door: service kv.Kv of proto/kv.proto over any KvOperations. The only server-side
+ * The gRPC door: service kv.Kv of proto/kv.proto over any KvOperations, and for operators kv.Admin
+ * of proto/kv_admin.proto over any AdminOperations. The only server-side
  * importer of @grpc/grpc-js; runs on a router thread, on plain sockets.
  *
  * The listener is ours and hands its sockets to grpc-js: so connections can be counted, and ended
@@ -26,6 +27,8 @@ import {
 import { formatAddress, type HostPort, parseAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
+import type { AdminOperations } from './admin-operations.js';
+import { ADMIN_METHODS } from './admin-service.js';
 import type { KvOperations } from './kv-operations.js';
 import { UNARY_METHODS, type UnaryMethod } from './kv-service.js';
 import { type MessageStream, streamScan } from './scan-stream.js';
@@ -54,6 +57,7 @@ export interface GrpcServerOptions {
   /** HOST:PORT; port 0 takes any. */
   address: string;
   operations: KvOperations;
+  admin: AdminOperations;
   limits: GrpcLimits;
   clock: Clock;
 }
@@ -80,7 +84,8 @@ type Callback = sendUnaryData<Buffer>;
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const wanted = parseAddress(options.address);
   const server = new Server(channelOptions(options.limits));
-  server.addService(KV_SERVICE, handlersOf(options.operations, options.clock));
+  server.addService(KV_SERVICE, kvHandlers(options.operations, options.clock));
+  server.addService(ADMIN_SERVICE, unaryHandlers(ADMIN_METHODS, options.admin, options.clock));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -122,9 +127,13 @@ function channelOptions(limits: GrpcLimits) {
   };
 }
 
-function handlersOf(operations: KvOperations, clock: Clock) {
+function unaryHandlers<Operations>(
+  methods: Record<string, UnaryMethod<Operations>>,
+  operations: Operations,
+  clock: Clock,
+): UntypedServiceImplementation {
   const handlers: UntypedServiceImplementation = {};
-  for (const [name, method] of Object.entries<UnaryMethod>(UNARY_METHODS)) {
+  for (const [name, method] of Object.entries(methods)) {
     const { isWrite } = method;
     handlers[name] = (call: Call, callback: Callback): void => {
       guarded(
@@ -139,6 +148,11 @@ function handlersOf(operations: KvOperations, clock: Clock) {
       );
     };
   }
+  return handlers;
+}
+
+function kvHandlers(operations: KvOperations, clock: Clock): UntypedServiceImplementation {
+  const handlers = unaryHandlers(UNARY_METHODS, operations, clock);
   handlers['Scan'] = (call: StreamCall): void => {
     const fail = (status: Partial<StatusObject>) => void call.emit('error', status);
     guarded(false, fail, () => {
@@ -219,9 +233,9 @@ function shutDown(server: Server, deadlineMs: number, closeAll: () => void): Pro
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-function method(name: string, responseStream: boolean) {
+function method(service: string, name: string, responseStream: boolean) {
   return {
-    path: `/kv.Kv/${name}`,
+    path: `/${service}/${name}`,
     requestStream: false,
     responseStream,
     requestSerialize: asIs,
@@ -231,8 +245,15 @@ function method(name: string, responseStream: boolean) {
   } as const;
 }
 
+function unaryService(service: string, names: string[]): ServiceDefinition {
+  return Object.fromEntries(names.map((name) => [name, method(service, name, false)]));
+}
+
 /** kv.Kv with raw messages; a client made from it must do its own encoding. */
 export const KV_SERVICE: ServiceDefinition = {
-  ...Object.fromEntries(Object.keys(UNARY_METHODS).map((name) => [name, method(name, false)])),
-  Scan: method('Scan', true),
+  ...unaryService('kv.Kv', Object.keys(UNARY_METHODS)),
+  Scan: method('kv.Kv', 'Scan', true),
 };
+
+/** kv.Admin, likewise. */
+export const ADMIN_SERVICE = unaryService('kv.Admin', Object.keys(ADMIN_METHODS));

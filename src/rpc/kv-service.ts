@@ -13,11 +13,11 @@ import { ProtoWriter } from './proto-writer.js';
 
 export type Reply = (error: StormError | undefined, response: Buffer) => void;
 
-export interface UnaryMethod {
+export interface UnaryMethod<Operations = KvOperations> {
   /** Its failures say whether they may have been applied. */
   readonly isWrite: boolean;
   /** Throws what is wrong with the message. */
-  call(kv: KvOperations, message: Buffer, timeoutMs: number, reply: Reply): void;
+  call(operations: Operations, message: Buffer, timeoutMs: number, reply: Reply): void;
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -16,6 +16,8 @@ const GROUP_DEPTH_MAX = 16;
 export const bytesTag = (field: number): number => (field << 3) | LENGTH_DELIMITED;
 /** The tag of an integer or bool field. */
 export const numberTag = (field: number): number => (field << 3) | VARINT;
+/** The tag of a double field. */
+export const doubleTag = (field: number): number => (field << 3) | FIXED_64;
 
 export class ProtoReader {
   /** Field number and wire type of the field at hand. */

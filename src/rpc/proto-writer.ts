@@ -1,7 +1,7 @@
 /**
  * Writes protobuf messages, in bytes that grow. Empty and zero fields are left out, as in proto3.
  */
-import { bytesTag, numberTag } from './proto-reader.js';
+import { bytesTag, doubleTag, numberTag } from './proto-reader.js';
 
 const VARINT_BYTES_MAX = 10;
 
@@ -20,6 +20,13 @@ export class ProtoWriter {
     this.#reserve(2 * VARINT_BYTES_MAX);
     this.#varint(numberTag(field));
     this.#varint(number);
+  }
+
+  double(field: number, value: number): void {
+    if (value === 0) return;
+    this.#reserve(VARINT_BYTES_MAX + 8);
+    this.#varint(doubleTag(field));
+    this.#end = this.#bytes.writeDoubleLE(value, this.#end);
   }
 
   bytes(field: number, content: Uint8Array): void {

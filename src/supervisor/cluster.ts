@@ -12,10 +12,13 @@ import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import { shardId } from '../base/ids.js';
 import { SLOT_COUNT } from '../base/slot.js';
+import type { ClusterSituation } from '../rpc/admin-operations.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import type { StatName } from '../rpc/shard-stats.js';
 import { shardDirName } from '../storage/file-names.js';
+import type { DiskSpace } from '../storage/file-system.js';
 import type { Root } from '../storage/root-manifest.js';
+import { answerAdmin } from './admin-desk.js';
 import { ArenaPool } from './arena-pool.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { CompactionDesk, type JobPool, type Lane } from './compaction-desk.js';
@@ -70,8 +73,18 @@ export interface ClusterPool extends JobPool {
   close(): Promise<void>;
 }
 
+/** What the process knows of itself and of the machine. */
+export interface ClusterHost {
+  readonly version: string;
+  readonly pid: number;
+  rssBytes(): number;
+  /** Of the file system with this dir. */
+  space(dir: string): DiskSpace;
+}
+
 export interface ClusterParts {
   plan: ClusterPlan;
+  host: ClusterHost;
   root: Root;
   /** Owned by the cluster from now on, also when the start fails. */
   pool: ClusterPool;
@@ -100,6 +113,7 @@ export class RunningCluster implements Cluster {
   readonly #shards: ShardKeeper[];
   #addresses: RouterAddresses = { grpcAddress: '', httpAddress: '' };
   #startedMs = 0;
+  readonly #beganMs: number;
   #closing: Promise<void> | undefined;
   #onClosed: () => void = () => {};
   /** Runs after every change of a shard. */
@@ -107,6 +121,7 @@ export class RunningCluster implements Cluster {
 
   private constructor(parts: ClusterParts) {
     this.#parts = parts;
+    this.#beganMs = parts.clock.monotonicMs();
     this.closed = new Promise((resolve) => {
       this.#onClosed = resolve;
     });
@@ -185,6 +200,27 @@ export class RunningCluster implements Cluster {
 
   shardStats(shard: number): Record<StatName, number> {
     return this.#shard(shard).stats();
+  }
+
+  /** What an operator is told of it. */
+  situation(): ClusterSituation {
+    const { plan, host, clock } = this.#parts;
+    const { freeBytes, totalBytes } = host.space(plan.dataDir);
+    return {
+      process: {
+        version: host.version,
+        pid: host.pid,
+        uptimeMs: clock.monotonicMs() - this.#beganMs,
+        rssBytes: host.rssBytes(),
+      },
+      bounds: {
+        memTableBytesMax: plan.engine.arenaBytes,
+        walLiveBytesMax: plan.engine.walLiveBytesMax,
+        diskFreeBytes: freeBytes,
+        diskTotalBytes: totalBytes,
+      },
+      shards: this.#shards.map((shard) => shard.situation()),
+    };
   }
 
   killShard(shard: number): Promise<void> {
@@ -288,6 +324,7 @@ export class RunningCluster implements Cluster {
       spawn: spawnRouter,
       log,
       onFatal,
+      onAsk: (question) => answerAdmin(question, this),
       onDamage: (shard, epoch, message) => this.#shard(shard).reportDamage(epoch, message),
     });
   }

@@ -11,6 +11,7 @@ import {
 } from 'node:worker_threads';
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
+import type { AdminAnswer, AdminQuestion } from '../rpc/admin-operations.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import type { Log, LogFields, LogLevel } from './log.js';
 import type { RouterBoard } from './shard-keeper.js';
@@ -39,6 +40,8 @@ export interface RouterKeeperOptions {
   onFatal: (message: string) => void;
   /** A channel to that life of a shard is broken. */
   onDamage: (shard: number, epoch: number, message: string) => void;
+  /** An operator asks; must not reject. */
+  onAsk: (question: AdminQuestion) => Promise<AdminAnswer>;
 }
 
 interface Waiter<T> {
@@ -130,12 +133,20 @@ export class RouterKeeper {
         this.#log('error', message.message, { shard: message.shard });
         this.#options.onDamage(message.shard, message.epoch, message.message);
         return;
+      case 'ask':
+        void this.#answer(message.id, message.question);
+        return;
       case 'log':
         this.#log(message.level, message.message, message.fields);
         return;
       default:
         unreachable(message, 'message of a router');
     }
+  }
+
+  async #answer(id: number, question: AdminQuestion): Promise<void> {
+    const answer = await this.#options.onAsk(question);
+    this.send({ kind: 'answer', id, answer });
   }
 
   #readLastWords(): void {

@@ -5,6 +5,7 @@
 import { unreachable } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
+import type { ShardSituation } from '../rpc/admin-operations.js';
 import type { EngineOptions, FromShard } from '../rpc/control.js';
 import type { LinkSizes } from '../rpc/link.js';
 import { ShardStats, type StatName } from '../rpc/shard-stats.js';
@@ -54,6 +55,8 @@ export class ShardKeeper {
   #state = INITIAL_STATE;
   #life: ShardLife | undefined;
   #recoveredRecords = 0;
+  #recoveries = 0;
+  #recoveryMs = 0;
   readonly #events: ShardEvent[] = [];
   #isHandling = false;
   #cancelTimer: () => void = () => {};
@@ -78,6 +81,20 @@ export class ShardKeeper {
   /** A snapshot of the shard's counters; they go on through its lives. */
   stats(): Record<StatName, number> {
     return new ShardStats(this.#stats).all();
+  }
+
+  situation(): ShardSituation {
+    const { phase, epoch, reason } = this.#state;
+    return {
+      shard: this.shard,
+      state: phase,
+      reason,
+      epoch,
+      recoveries: this.#recoveries,
+      recoveryMs: this.#recoveryMs,
+      recoveredRecords: this.#recoveredRecords,
+      counters: this.stats(),
+    };
   }
 
   start(): void {
@@ -204,6 +221,8 @@ export class ShardKeeper {
     switch (message.kind) {
       case 'ready':
         this.#recoveredRecords = message.recoveredRecords;
+        this.#recoveries++;
+        this.#recoveryMs = message.recoveryMs;
         this.#handle({ kind: 'ready' });
         return;
       case 'refused':

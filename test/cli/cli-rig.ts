@@ -10,6 +10,7 @@ import { putCommand } from '../../src/cli/put-command.js';
 import { scanCommand } from '../../src/cli/scan-command.js';
 import { ttlCommand } from '../../src/cli/ttl-command.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
+import { FakeAdmin } from '../harness/fake-admin.js';
 import { FakeCluster, TEST_LIMITS } from '../router/fake-cluster.js';
 import type { FakeShard } from '../router/fake-shard.js';
 
@@ -44,6 +45,8 @@ export interface StoreRig {
   /** HOST:PORT of the gRPC door. */
   target: string;
   values: StoredValues;
+  /** The figures that the server gives out. */
+  admin: FakeAdmin;
   /** When set, every call fails with it. */
   failure: StormError | undefined;
   cluster: FakeCluster;
@@ -86,9 +89,12 @@ export async function withStore(body: (rig: StoreRig) => Promise<void>): Promise
   const limits = { ...TEST_LIMITS, ...LIMITS, ...GRPC_LIMITS_DEFAULT };
   const operations = cluster.router;
   const address = '127.0.0.1:0';
-  const server = await startGrpcServer({ address, operations, limits, clock: systemClock });
+  const admin = new FakeAdmin();
+  const clock = systemClock;
+  const server = await startGrpcServer({ address, operations, admin, limits, clock });
   const rig: StoreRig = {
     target: server.address,
+    admin,
     values: new StoredValues(cluster.shard(0)),
     get failure() {
       return cluster.shard(0).failWith;

@@ -9,6 +9,7 @@ import {
   startHttpDoor,
 } from '../../src/router/http-door.js';
 import { HTTP_STATUS_OF } from '../../src/router/http-status.js';
+import { FakeAdmin } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 import { FakeCluster, type FakeClusterOptions, TEST_LIMITS } from './fake-cluster.js';
 
@@ -41,6 +42,7 @@ async function withDoor(
   const door = await startHttpDoor({
     address: '127.0.0.1:0',
     operations: cluster.router,
+    admin: new FakeAdmin(),
     status: () => cluster.router.status(),
     limits: { ...HTTP_LIMITS_DEFAULT, ...TEST_LIMITS },
     hostsAllowed: [],
@@ -389,11 +391,31 @@ test('drain ends what does not finish in time', () =>
     assert.is(await outcome, 'cut');
   }));
 
+test('GET /stats has the figures of the cluster, or why there are none', () => {
+  const admin = new FakeAdmin();
+  return withDoor(
+    async ({ call }) => {
+      const good = await call('GET', '/stats');
+      assert.is(good.status, 200);
+      const found = JSON.parse(good.body.toString());
+      assert.equal(found.process.version, '1.2.3');
+      assert.equal(found.shards[0].counters, admin.shards[0]?.counters);
+      assert.is((await call('POST', '/stats')).headers.allow, 'GET, HEAD');
+      admin.failWith = new StormError('DEADLINE_EXCEEDED', 'too busy');
+      const late = await call('GET', '/stats');
+      assert.is(late.status, 504);
+      assert.match(late.body.toString(), /too busy/);
+    },
+    { admin },
+  );
+});
+
 test('says which address cannot be bound', () =>
   withDoor(async ({ door, cluster }) => {
     const second = startHttpDoor({
       address: door.address,
       operations: cluster.router,
+      admin: new FakeAdmin(),
       status: () => cluster.router.status(),
       limits: { ...HTTP_LIMITS_DEFAULT, ...TEST_LIMITS },
       hostsAllowed: [],

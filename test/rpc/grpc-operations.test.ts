@@ -13,6 +13,7 @@ import { TTL_MS_MAX } from '../../src/base/entry-run.js';
 import { RunBuilder } from '../../src/base/run-builder.js';
 import { systemClock } from '../../src/base/system-clock.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
+import { FakeAdmin } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 import { FakeCluster, TEST_LIMITS } from '../router/fake-cluster.js';
 import { keyOn } from '../router/operations-rig.js';
@@ -50,6 +51,7 @@ async function withServer(body: (house: House) => Promise<void>): Promise<void> 
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
     operations: cluster.router,
+    admin: new FakeAdmin(),
     limits: { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS },
     clock: systemClock,
   });

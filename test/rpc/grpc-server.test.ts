@@ -11,6 +11,7 @@ import {
   startGrpcServer,
 } from '../../src/rpc/grpc-server.js';
 import { GRPC_STATUS_OF } from '../../src/rpc/status-map.js';
+import { FakeAdmin } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 import { FakeCluster, TEST_LIMITS } from '../router/fake-cluster.js';
 
@@ -43,6 +44,7 @@ async function withServer(body: (house: House) => Promise<void>): Promise<void> 
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
     operations: cluster.router,
+    admin: new FakeAdmin(),
     limits: { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS },
     clock: systemClock,
   });
@@ -209,7 +211,8 @@ test('drain ends what does not finish in time', () =>
 test('says which address cannot be bound', () =>
   withServer(async ({ server, cluster }) => {
     const limits = { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS };
-    const options = { operations: cluster.router, limits, clock: systemClock };
+    const admin = new FakeAdmin();
+    const options = { operations: cluster.router, admin, limits, clock: systemClock };
     await startGrpcServer({ ...options, address: server.address }).then(
       () => assert.unreachable('bound twice'),
       (error: StormError) => {

@@ -16,13 +16,15 @@ const { shard: _shard, dir: _dir, storeUuid: _uuid, ...SHARED_ENGINE } = ENGINE;
 
 /** A router without a thread that ends in order when it is told to. */
 class FakeRouter extends EventEmitter implements RouterThread {
+  readonly heard: ToRouter[] = [];
   constructor(
     readonly boot: RouterBoot,
     diary: string[],
   ) {
     super();
-    boot.control.on('message', ({ kind }: ToRouter) => {
-      if (kind !== 'drain') return;
+    boot.control.on('message', (message: ToRouter) => {
+      this.heard.push(message);
+      if (message.kind !== 'drain') return;
       diary.push('drained');
       boot.control.postMessage({ kind: 'drained' });
       this.exit(0);
@@ -96,6 +98,12 @@ class Rig {
         killThread: async () => {},
         close: async () => void this.diary.push('pool closed'),
       },
+      host: {
+        version: '1.2.3',
+        pid: 4711,
+        rssBytes: () => 1000,
+        space: () => ({ freeBytes: 1, totalBytes: 2 }),
+      },
       releaseLock: async () => void this.diary.push('lock released'),
       spawnShard: (boot) => {
         const shard = new ObedientShard(boot);
@@ -165,6 +173,38 @@ test('gives the router the owner of every slot', async () => {
   assert.is(owners[slot], slot < 8192 ? 0 : 1);
   assert.equal([owners[0], owners[8191], owners[8192], owners[16_383]], [0, 0, 1, 1]);
   await rig.close(await rig.ready());
+});
+
+test('answers an operator with the state of the process, the bounds and every shard', async () => {
+  const rig = new Rig();
+  const cluster = await rig.ready();
+  rig.routers[0]?.boot.control.postMessage({ kind: 'ask', id: 5, question: { kind: 'stats' } });
+  await delivered();
+  const answer = rig.routers[0]?.heard.find((message) => message.kind === 'answer');
+  assert.ok(answer?.kind === 'answer' && answer.answer.kind === 'stats');
+  assert.is(answer.id, 5);
+  const { process, bounds, shards } = answer.answer.situation;
+  assert.equal(process, { version: '1.2.3', pid: 4711, uptimeMs: 0, rssBytes: 1000 });
+  assert.equal(bounds, {
+    memTableBytesMax: 4096,
+    walLiveBytesMax: 262_144,
+    diskFreeBytes: 1,
+    diskTotalBytes: 2,
+  });
+  assert.equal(
+    shards.map(({ state, epoch, recoveries, recoveredRecords }) => {
+      return [state, epoch, recoveries, recoveredRecords];
+    }),
+    [
+      ['serving', 1, 1, 3],
+      ['serving', 1, 1, 3],
+    ],
+  );
+  assert.is(shards[0]?.counters.walLiveBytes, 0);
+  await cluster.killShard(1);
+  assert.equal(cluster.situation().shards[1]?.state, 'recovering');
+  assert.match(cluster.situation().shards[1]?.reason ?? '', /exited/);
+  await rig.close(cluster);
 });
 
 test('stops in order: doors, shards, pool, lock', async () => {

@@ -59,6 +59,7 @@ function makeRig() {
     },
     log: { write: (level, message) => diary.push(`${level} ${message}`) },
     onFatal: (message) => diary.push(`fatal ${message}`),
+    onAsk: async ({ kind }) => ({ kind: 'failed', code: 'UNIMPLEMENTED', message: `no ${kind}` }),
     onDamage: (shard, epoch) => diary.push(`damage ${shard} ${epoch}`),
   });
   const started = keeper.start();
@@ -110,6 +111,17 @@ test('passes damage and log lines on', async () => {
   router.control.postMessage({ kind: 'log', level: 'warn', message: 'slow', fields: {} });
   await delivered();
   assert.equal(diary, ['error frame 9', 'damage 3 2', 'warn slow']);
+  router.exit();
+});
+
+test('answers what the router asks, under its id', async () => {
+  const { started, router } = makeRig();
+  router.control.postMessage(LISTENING);
+  await started;
+  router.control.postMessage({ kind: 'ask', id: 7, question: { kind: 'stats' } });
+  await delivered();
+  const answer = { kind: 'failed', code: 'UNIMPLEMENTED', message: 'no stats' };
+  assert.equal(readAll<ToRouter>(router.control), [{ kind: 'answer', id: 7, answer }]);
   router.exit();
 });
 

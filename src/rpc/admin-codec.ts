@@ -1,0 +1,54 @@
+/** Protobuf and JSON of the messages of kv.Admin (proto/kv_admin.proto). */
+import type { ClusterStats, RouterSituation, ShardSituation } from './admin-operations.js';
+import { ProtoWriter } from './proto-writer.js';
+
+/** StatsResponse. */
+export function encodeStatsResponse({ process, bounds, routers, shards }: ClusterStats): Buffer {
+  const writer = new ProtoWriter(4096);
+  const part = new ProtoWriter();
+  part.text(1, process.version);
+  part.number(2, process.pid);
+  part.number(3, Math.round(process.uptimeMs));
+  part.number(4, process.rssBytes);
+  writer.message(1, part.resultView());
+  writeMap(writer, 2, { ...bounds });
+  for (const router of routers) {
+    part.clear();
+    writeRouter(part, router);
+    writer.message(3, part.resultView());
+  }
+  for (const shard of shards) {
+    part.clear();
+    writeShard(part, shard);
+    writer.message(4, part.resultView());
+  }
+  return writer.resultView();
+}
+
+function writeRouter(writer: ProtoWriter, { router, draining, inFlight }: RouterSituation): void {
+  writer.number(1, router);
+  writer.number(2, draining);
+  writer.number(3, inFlight);
+}
+
+function writeShard(writer: ProtoWriter, shard: ShardSituation): void {
+  writer.number(1, shard.shard);
+  writer.text(2, shard.state);
+  writer.text(3, shard.reason);
+  writer.number(4, shard.epoch);
+  writer.number(5, shard.recoveries);
+  writer.number(6, Math.round(shard.recoveryMs));
+  writer.number(7, shard.recoveredRecords);
+  writeMap(writer, 8, shard.counters);
+}
+
+/** A map<string, double> is a repeated message of a key and a value. */
+function writeMap(writer: ProtoWriter, field: number, map: Record<string, number>): void {
+  const entry = new ProtoWriter(64);
+  for (const [name, value] of Object.entries(map)) {
+    entry.clear();
+    entry.text(1, name);
+    entry.double(2, value);
+    writer.message(field, entry.resultView());
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What an operator asks of the whole cluster. Doors know only `AdminOperations`; a router answers
+ * it by asking the main thread (`AdminQuestion` → `AdminAnswer` over the control port) and adding
+ * what it alone knows. To add an operation: a question and its answer here, its handling in
+ * supervisor/admin-desk.ts, a method in router/admin.ts, a codec, and a row of admin-service.ts.
+ */
+import type { ErrorCode, StormError } from '../base/errors.js';
+import type { StatName } from './shard-stats.js';
+
+/** How one shard is. */
+export interface ShardSituation {
+  shard: number;
+  /** A phase of docs/lifecycle.md: recovering, serving, ending, waiting, refused, stopping … */
+  state: string;
+  /** Why it does not serve, or why its last life ended; empty while all is well. */
+  reason: string;
+  /** Which life of the shard this is; 1 for the first since the process started. */
+  epoch: number;
+  /** How often it has opened its data since the process started, and how that went last. */
+  recoveries: number;
+  recoveryMs: number;
+  recoveredRecords: number;
+  /** See shard-stats.ts; they go on through its lives, but not through those of the process. */
+  counters: Record<StatName, number>;
+}
+
+export interface ProcessSituation {
+  version: string;
+  pid: number;
+  /** Since the cluster began to start. */
+  uptimeMs: number;
+  rssBytes: number;
+}
+
+/** What one router knows of itself. */
+export interface RouterSituation {
+  router: number;
+  draining: boolean;
+  /** Calls sent to shards and not yet answered. */
+  inFlight: number;
+}
+
+/** The bounds that make the counters readable, per shard, and the disk that they share. */
+export interface Bounds {
+  memTableBytesMax: number;
+  walLiveBytesMax: number;
+  diskFreeBytes: number;
+  diskTotalBytes: number;
+}
+
+/** What the main thread knows. */
+export interface ClusterSituation {
+  process: ProcessSituation;
+  bounds: Bounds;
+  shards: ShardSituation[];
+}
+
+export interface ClusterStats extends ClusterSituation {
+  routers: RouterSituation[];
+}
+
+export type AdminQuestion = { kind: 'stats' };
+
+/** To the question of the same kind. */
+export type AdminAnswer =
+  | { kind: 'stats'; situation: ClusterSituation }
+  /** Any question may fail. */
+  | { kind: 'failed'; code: ErrorCode; message: string };
+
+export type AdminDone<T> = (error: StormError | undefined, result: T | undefined) => void;
+
+/** Every call is answered exactly once; `timeoutMs` as in KvOperations. */
+export interface AdminOperations {
+  stats(timeoutMs: number, done: AdminDone<ClusterStats>): void;
+}

@@ -1,0 +1,56 @@
+/** The operator's operations with figures of the test's choice. */
+import type { StormError } from '../../src/base/errors.js';
+import type {
+  AdminDone,
+  AdminOperations,
+  ClusterSituation,
+  ClusterStats,
+  ShardSituation,
+} from '../../src/rpc/admin-operations.js';
+import { STAT_NAMES, type StatName } from '../../src/rpc/shard-stats.js';
+
+export function shardSituation(
+  shard: number,
+  counters: Partial<Record<StatName, number>> = {},
+  changes: Partial<ShardSituation> = {},
+): ShardSituation {
+  const zeros = Object.fromEntries(STAT_NAMES.map((name) => [name, 0]));
+  return {
+    shard,
+    state: 'serving',
+    reason: '',
+    epoch: 1,
+    recoveries: 1,
+    recoveryMs: 12,
+    recoveredRecords: 7,
+    counters: { ...(zeros as Record<StatName, number>), ...counters },
+    ...changes,
+  };
+}
+
+export function clusterSituation(shards: ShardSituation[]): ClusterSituation {
+  return {
+    process: { version: '1.2.3', pid: 4711, uptimeMs: 61_500.5, rssBytes: 200 * 2 ** 20 },
+    bounds: {
+      memTableBytesMax: 4 * 2 ** 20,
+      walLiveBytesMax: 64 * 2 ** 20,
+      diskFreeBytes: 10 * 2 ** 30,
+      diskTotalBytes: 20 * 2 ** 30,
+    },
+    shards,
+  };
+}
+
+export class FakeAdmin implements AdminOperations {
+  /** When set, every call fails with it. */
+  failWith: StormError | undefined;
+  shards: ShardSituation[] = [shardSituation(0)];
+  timeouts: number[] = [];
+
+  stats(timeoutMs: number, done: AdminDone<ClusterStats>): void {
+    this.timeouts.push(timeoutMs);
+    const routers = [{ router: 0, draining: false, inFlight: 3 }];
+    if (this.failWith !== undefined) done(this.failWith, undefined);
+    else done(undefined, { ...clusterSituation(this.shards), routers });
+  }
+}

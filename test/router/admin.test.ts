@@ -1,0 +1,37 @@
+import * as assert from 'uvu/assert';
+import type { StormError } from '../../src/base/errors.js';
+import { Admin } from '../../src/router/admin.js';
+import { SupervisorCalls } from '../../src/router/supervisor-calls.js';
+import type { ClusterStats } from '../../src/rpc/admin-operations.js';
+import { clusterSituation, shardSituation } from '../harness/fake-admin.js';
+import { ManualClock } from '../harness/manual-clock.js';
+import { suite } from '../harness/suite.js';
+
+const { test, run } = suite('Admin');
+
+function makeRig() {
+  const supervisor = new SupervisorCalls(new ManualClock(), () => {});
+  const status = () => ({ ready: true, draining: false, inFlight: 5, shards: [] });
+  const outcomes: [StormError | undefined, ClusterStats | undefined][] = [];
+  const admin = new Admin(0, status, supervisor);
+  admin.stats(Infinity, (...outcome) => outcomes.push(outcome));
+  return { supervisor, outcomes };
+}
+
+test('adds to the figures of the main thread what the router knows', () => {
+  const { supervisor, outcomes } = makeRig();
+  const situation = clusterSituation([shardSituation(0), shardSituation(1)]);
+  supervisor.answered(1, { kind: 'stats', situation });
+  const [error, stats] = outcomes[0] ?? [];
+  assert.is(error, undefined);
+  assert.equal(stats, { ...situation, routers: [{ router: 0, draining: false, inFlight: 5 }] });
+});
+
+test('passes on why there are no figures', () => {
+  const { supervisor, outcomes } = makeRig();
+  supervisor.answered(1, { kind: 'failed', code: 'INTERNAL', message: 'no disk' });
+  assert.is(outcomes[0]?.[0]?.message, 'no disk');
+  assert.is(outcomes[0]?.[1], undefined);
+});
+
+run();

@@ -20,6 +20,8 @@ export const STAT_NAMES = [
   'tables',
   'sortedRuns',
   'tableBytes',
+  /** Entries in tables, superseded and deleted ones among them. */
+  'tableEntries',
   'flushesTotal',
   'flushBytesTotal',
   'mergesTotal',

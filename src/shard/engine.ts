@@ -296,6 +296,7 @@ export class Engine {
       tables: tables.length,
       sortedRuns: version.runs.length,
       tableBytes: tables.reduce((sum, { meta }) => sum + meta.sizeBytes, 0),
+      tableEntries: tables.reduce((sum, { meta }) => sum + meta.entryCount, 0),
       mappedTables: tables.filter(({ reader }) => reader.isMapped).length,
       ...this.#keeper.totals,
     };
@@ -373,6 +374,7 @@ export interface EngineFigures {
   tables: number;
   sortedRuns: number;
   tableBytes: number;
+  tableEntries: number;
   mappedTables: number;
   flushesTotal: number;
   flushBytesTotal: number;

@@ -8,7 +8,7 @@
  * starves the other.
  */
 import type { ShardEnd } from '../rpc/link.js';
-import type { ShardStats } from '../rpc/shard-stats.js';
+import type { ShardStats, StatName } from '../rpc/shard-stats.js';
 import type { Engine } from './engine.js';
 import { ReadLane } from './read-lane.js';
 import { type ShardLink, shardLink } from './shard-link.js';
@@ -30,6 +30,8 @@ export class ShardActor {
   readonly #links: readonly ShardLink[];
   readonly #reads: ReadLane;
   readonly #writes: WriteLane;
+  /** What earlier lives of the shard had counted when this one began. */
+  readonly #before: Record<StatName, number>;
 
   constructor(
     engine: Engine,
@@ -38,6 +40,7 @@ export class ShardActor {
   ) {
     this.#engine = engine;
     this.#stats = stats;
+    this.#before = stats.all();
     this.#links = ends.map(shardLink);
     this.#reads = new ReadLane(engine, stats, slotMapEpoch);
     this.#writes = new WriteLane(engine, stats, slotMapEpoch, this.#links);
@@ -69,11 +72,12 @@ export class ShardActor {
     this.#engine.close();
   }
 
-  /** Copies the engine's figures into the shared counters. */
+  /** Copies the engine's figures into the shared counters; totals go on from the last life. */
   publishFigures(): void {
     const figures = this.#engine.figures();
-    for (const [name, value] of Object.entries(figures)) {
-      this.#stats.set(name as keyof typeof figures, value);
+    for (const [key, value] of Object.entries(figures)) {
+      const name = key as keyof typeof figures;
+      this.#stats.set(name, name.endsWith('Total') ? this.#before[name] + value : value);
     }
   }
 

@@ -59,12 +59,14 @@ export interface ActorRigOptions {
   routers?: number;
   arenas?: number;
   disk?: SimulatedDisk;
+  /** Those of an earlier life. */
+  stats?: ShardStats;
 }
 
 export class ActorRig {
   readonly disk: SimulatedDisk;
   readonly rig: EngineRig;
-  readonly stats = new ShardStats(ShardStats.allocate());
+  readonly stats: ShardStats;
   readonly actor: ShardActor;
   readonly routers: RouterEnd[] = [];
   /** Messages posted to wake each router. */
@@ -72,7 +74,8 @@ export class ActorRig {
   readonly #bells: PortDoorbell[] = [];
   readonly #view = new ReplyView();
 
-  constructor({ engine, sizes, routers = 1, arenas = 4, disk }: ActorRigOptions = {}) {
+  constructor({ engine, sizes, routers = 1, arenas = 4, disk, stats }: ActorRigOptions = {}) {
+    this.stats = stats ?? new ShardStats(ShardStats.allocate());
     this.disk = disk ?? new SimulatedDisk();
     this.rig = new EngineRig(this.disk, 1, smallOptions(engine), arenas);
     const shardBell = ThreadDoorbell.allocate();
@@ -89,8 +92,8 @@ export class ActorRig {
       };
       ends.push(new ShardEnd(memory, { postMessage: wake }));
     }
-    const { stats } = this;
-    this.actor = new ShardActor(this.rig.engine, ends, { stats, slotMapEpoch: SLOT_MAP_EPOCH });
+    const common = { stats: this.stats, slotMapEpoch: SLOT_MAP_EPOCH };
+    this.actor = new ShardActor(this.rig.engine, ends, common);
   }
 
   /** Puts a write into the ring; false when the ring is full. */

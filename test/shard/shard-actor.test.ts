@@ -267,6 +267,26 @@ test('tells a damaged table apart from a missing key', () => {
   assert.ok(!kinds.some(({ kind }) => kind === 'missing'), 'no key is said to be missing');
 });
 
+test('totals go on through the lives of a shard, and what is there now does not add up', () => {
+  const engine = { walLiveBytesMax: 64 * 1024 };
+  const first = new ActorRig({ engine });
+  for (let i = 0; i < 40; i++) {
+    first.writeNow(i, [{ key: `k${i}`, value: 'v'.repeat(200) }]);
+    first.settle();
+  }
+  first.actor.stop();
+  const before = first.stats.all();
+  assert.ok(before.flushesTotal > 0 && before.flushBytesTotal > 0);
+  const second = new ActorRig({ engine, disk: first.disk, stats: first.stats });
+  second.actor.publishFigures();
+  const after = second.stats.all();
+  assert.is(after.flushesTotal, before.flushesTotal);
+  assert.is(after.mergeWrittenBytesTotal, before.mergeWrittenBytesTotal);
+  assert.is(after.tables, before.tables);
+  assert.is(after.tableEntries, before.tableEntries);
+  assert.ok(after.tableEntries > 0 && after.tableEntries <= 40);
+});
+
 test('wakes a router that sleeps, once, and none that has no replies', () => {
   const shard = new ActorRig({ routers: 2 });
   shard.sleep(0);

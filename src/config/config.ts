@@ -71,6 +71,9 @@ export interface Config {
     readonly heartbeatMsMax: number;
     readonly restartBackoffMsMax: number;
   };
+  readonly admin: {
+    readonly chaos: boolean;
+  };
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   };

@@ -305,6 +305,11 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
     unit: 'ms',
     help: 'The longest pause before a shard that keeps dying is started again.',
   },
+  'admin.chaos': {
+    type: 'boolean',
+    default: false,
+    help: 'Whether kv.Admin may kill threads of the server, for tests of recovery (docs/CHAOS.md).',
+  },
   'log.level': {
     type: 'choice',
     choices: ['debug', 'info', 'warn', 'error', 'silent'],

@@ -1,5 +1,5 @@
 /** The operator's operations as a router answers them: the main thread's part and its own. */
-import type { AdminDone, AdminOperations, ClusterStats } from '../rpc/admin-operations.js';
+import type { AdminDone, AdminOperations, ClusterStats, Victim } from '../rpc/admin-operations.js';
 import type { RouterStatus } from './router-types.js';
 import type { SupervisorCalls } from './supervisor-calls.js';
 
@@ -24,5 +24,9 @@ export class Admin implements AdminOperations {
       const routers = [{ router: this.#router, draining, inFlight }];
       done(undefined, { ...answer.situation, routers });
     });
+  }
+
+  killWorker(victim: Victim, timeoutMs: number, done: AdminDone<void>): void {
+    this.#supervisor.ask({ kind: 'kill', victim }, timeoutMs, (error) => done(error, undefined));
   }
 }

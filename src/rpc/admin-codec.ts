@@ -1,5 +1,7 @@
 /** Protobuf and JSON of the messages of kv.Admin (proto/kv_admin.proto). */
-import type { ClusterStats, RouterSituation, ShardSituation } from './admin-operations.js';
+import { StormError } from '../base/errors.js';
+import type { ClusterStats, RouterSituation, ShardSituation, Victim } from './admin-operations.js';
+import { numberTag, ProtoReader } from './proto-reader.js';
 import { ProtoWriter } from './proto-writer.js';
 
 /** StatsResponse. */
@@ -23,6 +25,21 @@ export function encodeStatsResponse({ process, bounds, routers, shards }: Cluste
     writer.message(4, part.resultView());
   }
   return writer.resultView();
+}
+
+/** KillWorkerRequest. Throws INVALID_ARGUMENT when it names no kind. */
+export function decodeKillWorkerRequest(message: Uint8Array): Victim {
+  let [kind, shard] = [0, 0];
+  const reader = new ProtoReader(message);
+  while (reader.next()) {
+    if (reader.tag === numberTag(1)) kind = reader.number();
+    else if (reader.tag === numberTag(2)) shard = reader.number();
+    else reader.skip();
+  }
+  if (kind === 1) return { kind: 'shard', shard };
+  if (kind === 2) return { kind: 'flusher' };
+  if (kind === 3) return { kind: 'merger' };
+  throw new StormError('INVALID_ARGUMENT', `kind must be SHARD, FLUSHER or MERGER: found ${kind}`);
 }
 
 function writeRouter(writer: ProtoWriter, { router, draining, inFlight }: RouterSituation): void {

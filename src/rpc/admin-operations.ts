@@ -59,11 +59,15 @@ export interface ClusterStats extends ClusterSituation {
   routers: RouterSituation[];
 }
 
-export type AdminQuestion = { kind: 'stats' };
+/** A thread that may be killed: of a shard by number, or one that flushes or merges. */
+export type Victim = { kind: 'shard'; shard: number } | { kind: 'flusher' } | { kind: 'merger' };
+
+export type AdminQuestion = { kind: 'stats' } | { kind: 'kill'; victim: Victim };
 
 /** To the question of the same kind. */
 export type AdminAnswer =
   | { kind: 'stats'; situation: ClusterSituation }
+  | { kind: 'kill' }
   /** Any question may fail. */
   | { kind: 'failed'; code: ErrorCode; message: string };
 
@@ -72,4 +76,6 @@ export type AdminDone<T> = (error: StormError | undefined, result: T | undefined
 /** Every call is answered exactly once; `timeoutMs` as in KvOperations. */
 export interface AdminOperations {
   stats(timeoutMs: number, done: AdminDone<ClusterStats>): void;
+  /** Done when the thread is gone. Fails with FAILED_PRECONDITION unless chaos is switched on. */
+  killWorker(victim: Victim, timeoutMs: number, done: AdminDone<void>): void;
 }

@@ -1,5 +1,5 @@
 /** The methods of kv.Admin as functions from message to message, whatever carries them. */
-import { encodeStatsResponse } from './admin-codec.js';
+import { decodeKillWorkerRequest, encodeStatsResponse } from './admin-codec.js';
 import type { AdminOperations } from './admin-operations.js';
 import type { UnaryMethod } from './kv-service.js';
 
@@ -16,6 +16,15 @@ const stats: AdminMethod = {
   },
 };
 
+const killWorker: AdminMethod = {
+  isWrite: false,
+  call(admin, message, timeoutMs, reply) {
+    const victim = decodeKillWorkerRequest(message);
+    admin.killWorker(victim, timeoutMs, (error) => reply(error, EMPTY));
+  },
+};
+
 export const ADMIN_METHODS = {
   Stats: stats,
+  KillWorker: killWorker,
 } as const satisfies Record<string, AdminMethod>;

@@ -1,12 +1,25 @@
 /** Answers what the routers ask on behalf of operators. Main thread only. */
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type { AdminAnswer, AdminQuestion, ClusterSituation } from '../rpc/admin-operations.js';
+import type {
+  AdminAnswer,
+  AdminQuestion,
+  ClusterSituation,
+  Victim,
+} from '../rpc/admin-operations.js';
 
 /** What the desk asks of the cluster. */
 export interface AdminSource {
   situation(): ClusterSituation;
+  /** Whether operators may break things on purpose. */
+  readonly isChaosAllowed: boolean;
+  /** Resolves when the thread is gone. */
+  killWorker(victim: Victim): Promise<void>;
 }
+
+const CHAOS_IS_OFF =
+  'Workers are killed only on a server that runs with admin.chaos = true ' +
+  '(STORMKV_ADMIN_CHAOS=true); never set it where people rely on the service';
 
 /** Never rejects: what goes wrong is an answer too. */
 export async function answerAdmin(
@@ -26,7 +39,11 @@ async function answer(question: AdminQuestion, source: AdminSource): Promise<Adm
   switch (question.kind) {
     case 'stats':
       return { kind: 'stats', situation: source.situation() };
+    case 'kill':
+      if (!source.isChaosAllowed) throw new StormError('FAILED_PRECONDITION', CHAOS_IS_OFF);
+      await source.killWorker(question.victim);
+      return { kind: 'kill' };
     default:
-      return unreachable(question.kind, 'question of a router');
+      return unreachable(question, 'question of a router');
   }
 }

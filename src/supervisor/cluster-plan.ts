@@ -28,6 +28,8 @@ export interface ClusterPlan {
   arenaCount: number;
   compaction: CompactionPlan;
   supervision: SupervisionPlan;
+  /** See the option admin.chaos. */
+  isChaosAllowed: boolean;
 }
 
 export interface CompactionPlan {

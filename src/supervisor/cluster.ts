@@ -12,7 +12,8 @@ import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import { shardId } from '../base/ids.js';
 import { SLOT_COUNT } from '../base/slot.js';
-import type { ClusterSituation } from '../rpc/admin-operations.js';
+import type { ClusterSituation, Victim } from '../rpc/admin-operations.js';
+import type { Channels } from '../rpc/channels.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import type { StatName } from '../rpc/shard-stats.js';
 import { shardDirName } from '../storage/file-names.js';
@@ -96,6 +97,8 @@ export interface ClusterParts {
   log: Log;
   onFatal: (message: string) => void;
   onShardChange: (report: ShardReport) => void;
+  /** The system's if not given. */
+  channels?: Channels | undefined;
 }
 
 /** What a stop leaves for sealing when draining took all the time. */
@@ -223,6 +226,17 @@ export class RunningCluster implements Cluster {
     };
   }
 
+  get isChaosAllowed(): boolean {
+    return this.#parts.plan.isChaosAllowed;
+  }
+
+  async killWorker(victim: Victim): Promise<void> {
+    const { log } = this.#parts;
+    log.write('warn', 'An operator kills a worker', { component: 'supervisor', ...victim });
+    if (victim.kind === 'shard') return this.killShard(victim.shard);
+    return this.killCompactor(victim.kind === 'flusher' ? 'quick' : 'merge');
+  }
+
   killShard(shard: number): Promise<void> {
     return this.#shard(shard).kill();
   }
@@ -311,7 +325,7 @@ export class RunningCluster implements Cluster {
   }
 
   #makeRouter(router: number, routerBell: SharedArrayBuffer): RouterKeeper {
-    const { plan, root, spawnRouter, log, onFatal } = this.#parts;
+    const { plan, root, spawnRouter, log, onFatal, channels } = this.#parts;
     return new RouterKeeper({
       boot: {
         ...plan.router,
@@ -323,6 +337,7 @@ export class RunningCluster implements Cluster {
       },
       spawn: spawnRouter,
       log,
+      channels,
       onFatal,
       onAsk: (question) => answerAdmin(question, this),
       onDamage: (shard, epoch, message) => this.#shard(shard).reportDamage(epoch, message),
@@ -330,7 +345,7 @@ export class RunningCluster implements Cluster {
   }
 
   #makeShard(shard: number, routers: RouterGroup, routerBells: SharedArrayBuffer[]): ShardKeeper {
-    const { plan, root, spawnShard, clock, timers, log, onShardChange } = this.#parts;
+    const { plan, root, spawnShard, clock, timers, log, channels, onShardChange } = this.#parts;
     const dir = `${plan.dataDir}/${shardDirName(shardId(shard))}`;
     return new ShardKeeper({
       engine: { ...plan.engine, shard, dir, storeUuid: root.storeUuid },
@@ -345,6 +360,7 @@ export class RunningCluster implements Cluster {
       clock,
       timers,
       log,
+      channels,
       onChange: (_, state) => {
         this.#onShardChange();
         onShardChange(reportOf(shard, state));

@@ -14,7 +14,7 @@ const ROUTER_THREADS_MAX = 1;
  * Throws when the memory budget is too small or something is asked for that does not exist here.
  */
 export function planCluster(config: Config, dataDir: string, shardCount: number): ClusterPlan {
-  const { grpc, http, limits, router, wal, table, read, compaction, supervision } = config;
+  const { grpc, http, limits, router, wal, table, read, compaction, supervision, admin } = config;
   if (router.threads > ROUTER_THREADS_MAX) {
     throw new StormError(
       'INVALID_ARGUMENT',
@@ -73,5 +73,6 @@ export function planCluster(config: Config, dataDir: string, shardCount: number)
       niceIncrement: MERGE_NICE_INCREMENT,
     },
     supervision: { ...supervision, drainMsMax: limits.drainMsMax },
+    isChaosAllowed: admin.chaos,
   };
 }

@@ -6,6 +6,7 @@ import type {
   ClusterSituation,
   ClusterStats,
   ShardSituation,
+  Victim,
 } from '../../src/rpc/admin-operations.js';
 import { STAT_NAMES, type StatName } from '../../src/rpc/shard-stats.js';
 
@@ -52,5 +53,13 @@ export class FakeAdmin implements AdminOperations {
     const routers = [{ router: 0, draining: false, inFlight: 3 }];
     if (this.failWith !== undefined) done(this.failWith, undefined);
     else done(undefined, { ...clusterSituation(this.shards), routers });
+  }
+
+  readonly victims: Victim[] = [];
+
+  killWorker(victim: Victim, timeoutMs: number, done: AdminDone<void>): void {
+    this.timeouts.push(timeoutMs);
+    this.victims.push(victim);
+    done(this.failWith, undefined);
   }
 }

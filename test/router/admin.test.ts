@@ -34,4 +34,23 @@ test('passes on why there are no figures', () => {
   assert.is(outcomes[0]?.[1], undefined);
 });
 
+test('passes on whom to kill, and how that went', () => {
+  const asked: unknown[] = [];
+  const supervisor = new SupervisorCalls(new ManualClock(), (_, question) => asked.push(question));
+  const status = () => ({ ready: true, draining: false, inFlight: 5, shards: [] });
+  const admin = new Admin(0, status, supervisor);
+  const outcomes: (string | undefined)[] = [];
+  const victim = { kind: 'shard', shard: 2 } as const;
+  for (let i = 0; i < 2; i++) {
+    admin.killWorker(victim, Infinity, (error) => outcomes.push(error?.message));
+  }
+  supervisor.answered(1, { kind: 'kill' });
+  supervisor.answered(2, { kind: 'failed', code: 'FAILED_PRECONDITION', message: 'chaos is off' });
+  assert.equal(asked, [
+    { kind: 'kill', victim },
+    { kind: 'kill', victim },
+  ]);
+  assert.equal(outcomes, [undefined, 'chaos is off']);
+});
+
 run();

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 import * as assert from 'uvu/assert';
-import { encodeStatsResponse } from '../../src/rpc/admin-codec.js';
+import { decodeKillWorkerRequest, encodeStatsResponse } from '../../src/rpc/admin-codec.js';
 import { clusterSituation, shardSituation } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 
@@ -31,6 +31,18 @@ test('writes a cluster without shards and routers as empty lists', () => {
   const type = root.lookupType('kv.StatsResponse');
   const found = type.toObject(type.decode(bytes), { arrays: true });
   assert.equal([found['routers'], found['shards']], [[], []]);
+});
+
+test('reads which worker to kill as protobufjs writes it, and refuses none', () => {
+  const type = root.lookupType('kv.KillWorkerRequest');
+  const read = (fields: object) => {
+    const message = type.fromObject(fields);
+    return decodeKillWorkerRequest(type.encode(message).finish());
+  };
+  assert.equal(read({ kind: 'SHARD', shard: 3 }), { kind: 'shard', shard: 3 });
+  assert.equal(read({ kind: 'FLUSHER' }), { kind: 'flusher' });
+  assert.equal(read({ kind: 'MERGER', shard: 1 }), { kind: 'merger' });
+  assert.throws(() => read({}), /must be SHARD, FLUSHER or MERGER: found 0/);
 });
 
 run();

@@ -1,15 +1,19 @@
 import * as assert from 'uvu/assert';
 import { StormError } from '../../src/base/errors.js';
+import type { Victim } from '../../src/rpc/admin-operations.js';
 import { answerAdmin } from '../../src/supervisor/admin-desk.js';
 import { clusterSituation } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('admin-desk');
 
+const QUIET = { isChaosAllowed: false, killWorker: async () => {} };
+
 function failing(error: Error) {
   return answerAdmin(
     { kind: 'stats' },
     {
+      ...QUIET,
       situation: () => {
         throw error;
       },
@@ -19,7 +23,7 @@ function failing(error: Error) {
 
 test('answers with the situation of the cluster', async () => {
   const situation = clusterSituation([]);
-  const answer = await answerAdmin({ kind: 'stats' }, { situation: () => situation });
+  const answer = await answerAdmin({ kind: 'stats' }, { ...QUIET, situation: () => situation });
   assert.equal(answer, { kind: 'stats', situation });
 });
 
@@ -34,6 +38,27 @@ test('answers with what went wrong, and does not reject', async () => {
     code: 'INTERNAL',
     message: 'EIO',
   });
+});
+
+test('kills a worker only where chaos is allowed, and says how to allow it', async () => {
+  const killed: Victim[] = [];
+  const source = {
+    situation: () => clusterSituation([]),
+    killWorker: async (victim: Victim) => {
+      killed.push(victim);
+      if (victim.kind === 'shard') throw new StormError('INVALID_ARGUMENT', 'There is no shard 9');
+    },
+  };
+  const kill = (victim: Victim, isChaosAllowed: boolean) =>
+    answerAdmin({ kind: 'kill', victim }, { ...source, isChaosAllowed });
+  const refusal = await kill({ kind: 'merger' }, false);
+  assert.ok(refusal.kind === 'failed' && refusal.code === 'FAILED_PRECONDITION');
+  assert.match(refusal.message, /STORMKV_ADMIN_CHAOS=true/);
+  assert.equal(killed, []);
+  assert.equal(await kill({ kind: 'merger' }, true), { kind: 'kill' });
+  const answer = await kill({ kind: 'shard', shard: 9 }, true);
+  assert.is(answer.kind === 'failed' && answer.message, 'There is no shard 9');
+  assert.equal(killed, [{ kind: 'merger' }, { kind: 'shard', shard: 9 }]);
 });
 
 run();

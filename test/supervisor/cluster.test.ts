@@ -85,6 +85,7 @@ class Rig {
         arenaCount: 4,
         compaction: { quickThreads: 1, mergeThreads: 1, queueMax: 8, niceIncrement: 0 },
         supervision: { restartBackoffMsMax: 1000, heartbeatMsMax: 4000, drainMsMax: DRAIN_MS },
+        isChaosAllowed: false,
       },
       root: {
         storeUuid: 'ab'.repeat(16),

@@ -17,6 +17,7 @@ import {
   Metadata,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
@@ -29,6 +30,7 @@ import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { AdminOperations } from './admin-operations.js';
 import { ADMIN_METHODS } from './admin-service.js';
+import { type DuplexMessageStream, IngestStream } from './ingest-stream.js';
 import type { KvOperations } from './kv-operations.js';
 import { UNARY_METHODS, type UnaryMethod } from './kv-service.js';
 import { type MessageStream, streamScan } from './scan-stream.js';
@@ -78,13 +80,16 @@ export interface GrpcServer {
 const MESSAGE_OVERHEAD_BYTES = 4096;
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type StreamCall = ServerWritableStream<Buffer, Buffer>;
+type DuplexCall = ServerDuplexStream<Buffer, Buffer>;
 type Callback = sendUnaryData<Buffer>;
 
 /** Resolves when the port is bound; rejects with UNAVAILABLE when it cannot be. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const wanted = parseAddress(options.address);
+  /** Of all connections: a drain does not wait for their clients to be done. */
+  const ingests = new Set<IngestStream>();
   const server = new Server(channelOptions(options.limits));
-  server.addService(KV_SERVICE, kvHandlers(options.operations, options.clock));
+  server.addService(KV_SERVICE, kvHandlers(options.operations, options.clock, ingests));
   server.addService(ADMIN_SERVICE, unaryHandlers(ADMIN_METHODS, options.admin, options.clock));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
@@ -103,6 +108,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     address: formatAddress({ host: wanted.host, port }),
     drain(deadlineMs) {
       listener.close();
+      for (const ingest of ingests) ingest.stop();
       return shutDown(server, deadlineMs, closeAll);
     },
     close() {
@@ -151,25 +157,49 @@ function unaryHandlers<Operations>(
   return handlers;
 }
 
-function kvHandlers(operations: KvOperations, clock: Clock): UntypedServiceImplementation {
+function kvHandlers(
+  operations: KvOperations,
+  clock: Clock,
+  ingests: Set<IngestStream>,
+): UntypedServiceImplementation {
   const handlers = unaryHandlers(UNARY_METHODS, operations, clock);
   handlers['Scan'] = (call: StreamCall): void => {
     const fail = (status: Partial<StatusObject>) => void call.emit('error', status);
     guarded(false, fail, () => {
       const remaining = () => remainingMs(call, clock);
-      streamScan(operations, call.request, remaining, messageStreamOf(call));
+      streamScan(operations, call.request, remaining, messageStreamOf(call, false));
     });
+  };
+  handlers['Ingest'] = (call: DuplexCall): void => {
+    const ingest = new IngestStream(
+      operations,
+      () => remainingMs(call, clock),
+      duplexStreamOf(call),
+    );
+    ingests.add(ingest);
+    call.once('close', () => ingests.delete(ingest));
+    ingest.start();
   };
   return handlers;
 }
 
-function messageStreamOf(call: StreamCall): MessageStream {
+function messageStreamOf(call: StreamCall | DuplexCall, isWrite: boolean): MessageStream {
   return {
     write: (message) => call.write(message),
     onRoom: (go) => void call.once('drain', () => !call.cancelled && go()),
     onCancel: (stop) => void call.on('cancelled', stop),
     end: () => void call.end(),
-    fail: (error) => void call.emit('error', statusOf(error, false)),
+    fail: (error) => void call.emit('error', statusOf(error, isWrite)),
+  };
+}
+
+function duplexStreamOf(call: DuplexCall): DuplexMessageStream {
+  return {
+    ...messageStreamOf(call, true),
+    onMessage: (take) => void call.on('data', take),
+    onEnd: (ended) => void call.on('end', ended),
+    pause: () => void call.pause(),
+    resume: () => void call.resume(),
   };
 }
 
@@ -233,10 +263,10 @@ function shutDown(server: Server, deadlineMs: number, closeAll: () => void): Pro
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-function method(service: string, name: string, responseStream: boolean) {
+function method(service: string, name: string, responseStream: boolean, requestStream = false) {
   return {
     path: `/${service}/${name}`,
-    requestStream: false,
+    requestStream,
     responseStream,
     requestSerialize: asIs,
     requestDeserialize: asIs,
@@ -253,6 +283,7 @@ function unaryService(service: string, names: string[]): ServiceDefinition {
 export const KV_SERVICE: ServiceDefinition = {
   ...unaryService('kv.Kv', Object.keys(UNARY_METHODS)),
   Scan: method('kv.Kv', 'Scan', true),
+  Ingest: method('kv.Kv', 'Ingest', true, true),
 };
 
 /** kv.Admin, likewise. */

@@ -1,5 +1,5 @@
 /**
- * A plain client of kv.Kv over gRPC, made from proto/kv.proto like every other client: one
+ * A plain client of kv.Kv and kv.Admin over gRPC, made from proto/ like every other client: one
  * call per operation, no batching, no retries. The only client-side importer of @grpc/grpc-js.
  */
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { parseAddress } from '../base/address.js';
 import { assert } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
+import type { ClusterStats } from '../rpc/admin-operations.js';
 import { errorOfStatus } from '../rpc/status-map.js';
 
 interface SetRequest extends SetExtras {
@@ -53,7 +54,9 @@ export interface ScannedPage {
 }
 type Unary<Request, Response> = MethodDefinition<Request, Response>;
 
-const PROTO_FILE = fileURLToPath(new URL('../../../proto/kv.proto', import.meta.url));
+const PROTO_FILES = ['kv.proto', 'kv_admin.proto'].map((name) =>
+  fileURLToPath(new URL(`../../../proto/${name}`, import.meta.url)),
+);
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
 const CHANNEL_OPTIONS = {
@@ -136,6 +139,11 @@ export class KvClient {
     await this.#call(METHODS.delete, { key, ifVersion });
   }
 
+  /** What the server does. */
+  stats(): Promise<ClusterStats> {
+    return this.#call(METHODS.stats, {});
+  }
+
   /** Calls in progress fail. */
   close(): void {
     this.#client.close();
@@ -186,11 +194,16 @@ function toStormError(error: ServiceError): StormError {
 const METHODS = loadMethods();
 
 function loadMethods() {
-  const loaded = loadSync(PROTO_FILE, { defaults: true, longs: Number });
-  const service = loaded['kv.Kv'];
-  assert(service !== undefined && 'Set' in service, 'kv.proto has the service');
-  const methods = service as unknown as Record<string, unknown>;
+  const loaded = loadSync(PROTO_FILES, { defaults: true, longs: Number });
+  const methodsOf = (name: string): Record<string, unknown> => {
+    const service = loaded[name];
+    assert(service !== undefined, `${name} is in the proto files`);
+    return service as unknown as Record<string, unknown>;
+  };
+  const methods = methodsOf('kv.Kv');
+  const admin = methodsOf('kv.Admin');
   return {
+    stats: admin['Stats'] as Unary<object, ClusterStats>,
     set: methods['Set'] as Unary<SetRequest, object>,
     get: methods['Get'] as Unary<KeyRequest, GetResponse>,
     delete: methods['Delete'] as Unary<KeyRequest, object>,

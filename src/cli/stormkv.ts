@@ -15,6 +15,7 @@ import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
 import { scanCommand } from './scan-command.js';
 import { serveCommand } from './serve-command.js';
+import { statsCommand } from './stats-command.js';
 import { ttlCommand } from './ttl-command.js';
 import { packageVersion } from './version.js';
 
@@ -63,6 +64,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       scanCommand,
       expireCommand,
       ttlCommand,
+      statsCommand,
       demoCommand,
       inspectCommand,
       checkCommand,

@@ -1,8 +1,5 @@
-/**
- * What the demo found, as text for people and as an object for programs. The only importer of
- * cli-table3.
- */
-import Table from 'cli-table3';
+/** What the demo found, as text for people and as an object for programs. */
+import { textTable } from '../cli/text-table.js';
 import type { ReadBack } from './read-back.js';
 import type { Recovery } from './server-session.js';
 
@@ -46,7 +43,7 @@ export function formatReport(report: DemoReport): string {
     ['lost', number(report.lost)],
     ['wrong', number(report.wrong)],
   ];
-  const parts = [plainTable(rows)];
+  const parts = [textTable(rows)];
   if (report.kills.length > 0) parts.push('', killTable(report));
   if (report.examples.length > 0) parts.push('', ...report.examples);
   parts.push('', verdict(report), '');
@@ -62,38 +59,8 @@ function killTable({ kills, acknowledged }: DemoReport): string {
     `${number(kill.recovery.startedMs)} ms`,
     `${number(kill.recovery.recoveredRecords)} records`,
   ]);
-  return plainTable([heads, ...rows], ['left', 'right', 'right', 'right', 'right']);
+  return textTable([heads, ...rows], ['left', 'right', 'right', 'right', 'right']);
 }
-
-/** Columns without lines or colours, good for terminals, files and mails alike. */
-function plainTable(rows: string[][], colAligns: Table.HorizontalAlignment[] = []): string {
-  const chars = Object.fromEntries(LINE_PARTS.map((part) => [part, '']));
-  const style = { 'padding-left': 0, 'padding-right': 0, head: [], border: [] };
-  const table = new Table({ chars: { ...chars, middle: '   ' }, style, colAligns });
-  table.push(...rows);
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
-}
-
-const LINE_PARTS = [
-  'top',
-  'top-mid',
-  'top-left',
-  'top-right',
-  'bottom',
-  'bottom-mid',
-  'bottom-left',
-  'bottom-right',
-  'left',
-  'left-mid',
-  'mid',
-  'mid-mid',
-  'right',
-  'right-mid',
-];
 
 function verdict(report: DemoReport): string {
   if (isIntact(report)) return 'Every acknowledged answer was found.';

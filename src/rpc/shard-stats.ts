@@ -12,7 +12,6 @@ export const STAT_NAMES = [
   'readsMissedTotal',
   'groupsTotal',
   'walBytesTotal',
-  'walSyncsTotal',
   'durableSequence',
   'walLiveBytes',
   'memTableBytes',

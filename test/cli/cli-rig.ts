@@ -8,6 +8,7 @@ import { getCommand } from '../../src/cli/get-command.js';
 import { runProgram } from '../../src/cli/program.js';
 import { putCommand } from '../../src/cli/put-command.js';
 import { scanCommand } from '../../src/cli/scan-command.js';
+import { statsCommand } from '../../src/cli/stats-command.js';
 import { ttlCommand } from '../../src/cli/ttl-command.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import { FakeAdmin } from '../harness/fake-admin.js';
@@ -119,6 +120,7 @@ const commands: CommandSpec[] = [
   scanCommand,
   expireCommand,
   ttlCommand,
+  statsCommand,
 ];
 const INFO = { name: 'stormkv', summary: 'A store', version: '1.2.3', examples: [], commands };
 

@@ -40,10 +40,11 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     'src/rpc/grpc-server.ts',
     // A client, which shares nothing with a server but the package.
     'src/cli/kv-client.ts',
+    'src/client/channel.ts',
   ],
   '@grpc/proto-loader': ['src/cli/kv-client.ts'],
   'cli-progress': ['src/demo/progress.ts'],
-  'cli-table3': ['src/demo/report.ts'],
+  'cli-table3': ['src/cli/text-table.ts'],
   commander: ['src/cli/program.ts'],
   fastify: ['src/router/http-door.ts'],
   'lz4-napi': ['src/storage/block-codec.ts'],

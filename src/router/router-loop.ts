@@ -12,6 +12,22 @@ export interface WakeSource {
   close(): void;
 }
 
+/** Time and turns of the thread's event loop. */
+export interface LoopTimers {
+  /** Runs the task every `ms` until the returned function is called. */
+  every(ms: number, task: () => void): () => void;
+  /** Runs the task after what the loop has to do now. */
+  soon(task: () => void): void;
+}
+
+const systemLoop: LoopTimers = {
+  every(ms, task) {
+    const timer = setInterval(task, ms);
+    return () => clearInterval(timer);
+  },
+  soon: setImmediate,
+};
+
 /** Deadlines are judged, and rings looked at, at least this often. */
 const SWEEP_EVERY_MS = 20;
 
@@ -21,18 +37,25 @@ export class RouterLoop {
   readonly #ports = new Map<number, WakeSource>();
   readonly #wake = () => this.#pump();
   readonly #sweepMore: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timers: LoopTimers;
+  #stopSweeping: (() => void) | undefined;
   #isPumpScheduled = false;
 
   /** `sweepMore` judges other deadlines of the thread. */
-  constructor(router: Router, bell: PortDoorbell, sweepMore: () => void = () => {}) {
+  constructor(
+    router: Router,
+    bell: PortDoorbell,
+    sweepMore: () => void = () => {},
+    timers = systemLoop,
+  ) {
     this.#sweepMore = sweepMore;
+    this.#timers = timers;
     this.#router = router;
     this.#bell = bell;
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
+    this.#stopSweeping ??= this.#timers.every(SWEEP_EVERY_MS, () => this.#sweep());
     this.#pump();
   }
 
@@ -44,8 +67,8 @@ export class RouterLoop {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#stopSweeping?.();
+    this.#stopSweeping = undefined;
     for (const shard of [...this.#ports.keys()]) this.#dropPort(shard);
   }
 
@@ -64,7 +87,7 @@ export class RouterLoop {
     // Not in a loop: the doors get their turn in between.
     if (this.#isPumpScheduled) return;
     this.#isPumpScheduled = true;
-    setImmediate(() => {
+    this.#timers.soon(() => {
       this.#isPumpScheduled = false;
       this.#pump();
     });

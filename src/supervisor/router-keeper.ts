@@ -3,15 +3,11 @@
  * (ending a thread in the middle of HTTP/2 can abort the whole process): one that dies unasked is
  * fatal, and a restart of the process recovers.
  */
-import {
-  MessageChannel,
-  type MessagePort,
-  receiveMessageOnPort,
-  Worker,
-} from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { AdminAnswer, AdminQuestion } from '../rpc/admin-operations.js';
+import { type Channels, systemChannels } from '../rpc/channels.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import type { Log, LogFields, LogLevel } from './log.js';
 import type { RouterBoard } from './shard-keeper.js';
@@ -42,6 +38,8 @@ export interface RouterKeeperOptions {
   onDamage: (shard: number, epoch: number, message: string) => void;
   /** An operator asks; must not reject. */
   onAsk: (question: AdminQuestion) => Promise<AdminAnswer>;
+  /** The system's if not given. */
+  channels?: Channels | undefined;
 }
 
 interface Waiter<T> {
@@ -51,6 +49,7 @@ interface Waiter<T> {
 
 export class RouterKeeper {
   readonly #options: RouterKeeperOptions;
+  readonly #channels: Channels;
   readonly #control: MessagePort;
   readonly #routerControl: MessagePort;
   #thread: RouterThread | undefined;
@@ -61,7 +60,8 @@ export class RouterKeeper {
 
   constructor(options: RouterKeeperOptions) {
     this.#options = options;
-    const control = new MessageChannel();
+    this.#channels = options.channels ?? systemChannels;
+    const control = this.#channels.open();
     this.#control = control.port1;
     this.#routerControl = control.port2;
   }
@@ -151,9 +151,9 @@ export class RouterKeeper {
 
   #readLastWords(): void {
     for (;;) {
-      const received: { message: FromRouter } | undefined = receiveMessageOnPort(this.#control);
+      const received = this.#channels.receive(this.#control);
       if (received === undefined) return;
-      this.#onMessage(received.message);
+      this.#onMessage(received.message as FromRouter);
     }
   }
 

@@ -6,6 +6,7 @@ import { unreachable } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
 import type { ShardSituation } from '../rpc/admin-operations.js';
+import type { Channels } from '../rpc/channels.js';
 import type { EngineOptions, FromShard } from '../rpc/control.js';
 import type { LinkSizes } from '../rpc/link.js';
 import { ShardStats, type StatName } from '../rpc/shard-stats.js';
@@ -45,6 +46,8 @@ export interface ShardKeeperOptions {
   timers: Timers;
   log: Log;
   onChange: (shard: number, state: ShardState) => void;
+  /** The system's if not given. */
+  channels?: Channels | undefined;
 }
 
 export class ShardKeeper {
@@ -177,7 +180,7 @@ export class ShardKeeper {
   }
 
   #spawn(epoch: number, distrustPageCache: boolean): void {
-    const { engine, slotMapEpoch, linkSizes, routerBells, spawn, arenas } = this.#options;
+    const { engine, slotMapEpoch, linkSizes, routerBells, spawn, arenas, channels } = this.#options;
     const stats = this.#stats;
     const life = new ShardLife({
       engine,
@@ -187,6 +190,7 @@ export class ShardKeeper {
       routerBells,
       stats,
       distrustPageCache,
+      channels,
     });
     this.#life = life;
     this.#heartbeat.reset();

@@ -2,12 +2,8 @@
  * One life of a shard, seen from the main thread: its thread, its control channel, and the links
  * that die with it. Nothing here decides anything.
  */
-import {
-  MessageChannel,
-  type MessagePort,
-  receiveMessageOnPort,
-  Worker,
-} from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
+import { type Channels, systemChannels } from '../rpc/channels.js';
 import type { EngineOptions, FromShard, ShardBoot, ToShard } from '../rpc/control.js';
 import { ThreadDoorbell } from '../rpc/doorbell.js';
 import type { JobResult } from '../rpc/jobs.js';
@@ -35,6 +31,8 @@ export interface ShardLifeOptions {
   routerBells: SharedArrayBuffer[];
   stats: SharedArrayBuffer;
   distrustPageCache: boolean;
+  /** The system's if not given. */
+  channels?: Channels | undefined;
 }
 
 export interface ShardLifeListener {
@@ -54,6 +52,7 @@ export class ShardLife implements ArenaBorrower, JobClient {
   readonly shard: number;
   readonly epoch: number;
   readonly #options: ShardLifeOptions;
+  readonly #channels: Channels;
   readonly #bell: ThreadDoorbell;
   readonly #links: LinkMemory[];
   readonly #shardWakes: MessagePort[] = [];
@@ -67,6 +66,7 @@ export class ShardLife implements ArenaBorrower, JobClient {
     this.shard = options.engine.shard;
     this.epoch = options.epoch;
     this.#options = options;
+    this.#channels = options.channels ?? systemChannels;
     const shardBell = ThreadDoorbell.allocate();
     this.#bell = new ThreadDoorbell(shardBell);
     this.#links = options.routerBells.map((routerBell, router) => {
@@ -76,11 +76,11 @@ export class ShardLife implements ArenaBorrower, JobClient {
       return allocateLink(linkSizes, identity);
     });
     for (const _ of this.#links) {
-      const wake = new MessageChannel();
+      const wake = this.#channels.open();
       this.#shardWakes.push(wake.port1);
       this.#routerWakes.push(wake.port2);
     }
-    const control = new MessageChannel();
+    const control = this.#channels.open();
     this.#control = control.port1;
     this.#shardControl = control.port2;
   }
@@ -144,9 +144,9 @@ export class ShardLife implements ArenaBorrower, JobClient {
   #onExit(exitCode: number, listener: ShardLifeListener): void {
     // The exit may overtake the thread's last words.
     for (;;) {
-      const received: { message: FromShard } | undefined = receiveMessageOnPort(this.#control);
+      const received = this.#channels.receive(this.#control);
       if (received === undefined) break;
-      listener.message(received.message);
+      listener.message(received.message as FromShard);
     }
     this.#close();
     listener.exit(exitCode);

@@ -336,8 +336,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/shard/shard-thread.js',
-        find: 'if (engine.takeReleasedTables()) { collectGarbage();',
-        replace: 'if (engine.takeReleasedTables()) {',
+        find: "if (step.kind === 'collect') { collectGarbage();",
+        replace: "if (step.kind === 'collect') {",
       },
     ],
     foundBy: SPACE,

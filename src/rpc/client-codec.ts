@@ -56,7 +56,7 @@ function decodeEntryError(message: Uint8Array): AnsweredError {
   while (reader.next()) {
     if (reader.tag === numberTag(1)) index = reader.number();
     else if (reader.tag === numberTag(2)) code = reader.number();
-    else if (reader.tag === bytesTag(3)) text = Buffer.from(reader.bytes()).toString();
+    else if (reader.tag === bytesTag(3)) text = textOf(reader.bytes());
     else if (reader.tag === numberTag(4)) retryAfterMs = reader.number();
     else if (reader.tag === numberTag(5)) isUnknown = reader.number() !== 0;
     else if (reader.tag === numberTag(6)) version = reader.number();
@@ -110,3 +110,107 @@ function decodeGetResult(message: Uint8Array): FoundValue | undefined {
 }
 
 const EMPTY = new Uint8Array(0);
+
+export interface ConditionFields {
+  ttlMs: number;
+  ifAbsent: boolean;
+  ifVersion: number;
+}
+
+/** SetRequest that asks for the version. */
+export function encodeConditionalSet(
+  key: Uint8Array,
+  value: Uint8Array,
+  { ttlMs, ifAbsent, ifVersion }: ConditionFields,
+): Buffer {
+  const writer = new ProtoWriter(key.length + value.length + 64);
+  writer.bytes(1, key);
+  writer.bytes(2, value);
+  writer.number(3, ttlMs);
+  writer.number(4, ifAbsent);
+  writer.number(5, ifVersion);
+  writer.number(6, true);
+  return writer.resultView();
+}
+
+/** A message whose fields are numbers: field 1 comes first; absent ones are 0. */
+export function decodeNumbers(message: Uint8Array): number[] {
+  const numbers: number[] = [];
+  const reader = new ProtoReader(message);
+  while (reader.next()) {
+    const field = reader.tag >>> 3;
+    if (reader.tag === numberTag(field)) {
+      while (numbers.length < field) numbers.push(0);
+      numbers[field - 1] = reader.number();
+    } else {
+      reader.skip();
+    }
+  }
+  return numbers;
+}
+
+export interface ScanFields {
+  from?: Uint8Array | undefined;
+  to?: Uint8Array | undefined;
+  prefix?: Uint8Array | undefined;
+  reverse: boolean;
+  keysOnly: boolean;
+  limit: number;
+  cursor: string;
+}
+
+/** ScanRequest. */
+export function encodeScanRequest(fields: ScanFields): Buffer {
+  const writer = new ProtoWriter(256);
+  // Bounds and direction are the cursor's, where there is one.
+  if (fields.cursor === '') {
+    if (fields.from !== undefined) writer.bytes(1, fields.from);
+    if (fields.to !== undefined) writer.bytes(2, fields.to);
+    if (fields.prefix !== undefined) writer.bytes(3, fields.prefix);
+    writer.number(4, fields.reverse);
+  }
+  writer.number(5, fields.limit);
+  writer.number(7, fields.keysOnly);
+  writer.text(8, fields.cursor);
+  return writer.resultView();
+}
+
+export interface ScannedPage {
+  entries: { key: string; value: Buffer; version: number }[];
+  /** Empty when there is no more. */
+  cursor: string;
+  freshSnapshot: boolean;
+}
+
+/** ScanResponse; values are views of the message. */
+export function decodeScanResponse(message: Buffer): ScannedPage {
+  const page: ScannedPage = { entries: [], cursor: '', freshSnapshot: false };
+  const reader = new ProtoReader(message);
+  while (reader.next()) {
+    if (reader.tag === bytesTag(1)) page.entries.push(decodeScanEntry(reader.bytes()));
+    else if (reader.tag === bytesTag(2)) page.cursor = textOf(reader.bytes());
+    else if (reader.tag === numberTag(3)) page.freshSnapshot = reader.number() !== 0;
+    else reader.skip();
+  }
+  return page;
+}
+
+function decodeScanEntry(message: Uint8Array): { key: string; value: Buffer; version: number } {
+  const entry = { key: '', value: bufferOf(EMPTY), version: 0 };
+  const reader = new ProtoReader(message);
+  while (reader.next()) {
+    if (reader.tag === bytesTag(1)) entry.key = textOf(reader.bytes());
+    else if (reader.tag === bytesTag(2)) entry.value = bufferOf(reader.bytes());
+    else if (reader.tag === numberTag(3)) entry.version = reader.number();
+    else reader.skip();
+  }
+  return entry;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return bufferOf(bytes).toString();
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

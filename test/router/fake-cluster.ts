@@ -47,6 +47,7 @@ export class FakeCluster {
   readonly #options: FakeClusterOptions;
   readonly #sizes: LinkSizes;
   readonly #loop: RouterLoop | undefined;
+  #ticker: NodeJS.Timeout | undefined;
   #epoch = 0;
 
   constructor(options: FakeClusterOptions) {
@@ -66,6 +67,8 @@ export class FakeCluster {
     if (options.mode === 'loop') {
       this.#loop = new RouterLoop(this.router, new PortDoorbell(this.routerBell));
       this.#loop.start();
+      // A shard whose reply lane was full goes on when the router has read it.
+      this.#ticker = setInterval(() => this.#stepAll(), 5);
     }
     for (let shard = 0; shard < shardCount; shard++) this.start(shard);
   }
@@ -108,6 +111,7 @@ export class FakeCluster {
 
   close(): void {
     this.#loop?.stop();
+    clearInterval(this.#ticker);
   }
 
   #soon(task: () => void): void {

@@ -63,6 +63,7 @@ const BANS: readonly Ban[] = [
     folder: 'src',
     except: [
       'src/supervisor/timers.ts',
+      'src/client/timers.ts',
       // Deadlines of connections and of a stop, on event loops of their own.
       'src/rpc/grpc-server.ts',
       'src/router/http-door.ts',

@@ -7,7 +7,7 @@ import { KIND_DELETE, KIND_PUT } from '../storage/entry-cursor.js';
 import { hashKey, type MemTable } from './mem-table.js';
 
 const INTS_PER_ENTRY = 4;
-const ENTRIES_AT_FIRST = 4096;
+const ENTRIES_AT_FIRST = 256;
 const DELETED = -1;
 /** Entries whose slots in the index are fetched together: see MemTable.touch. */
 const APPLIED_AT_ONCE = 64;

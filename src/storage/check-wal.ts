@@ -4,8 +4,8 @@
  * together is readWal's to say (wal-reader.ts).
  *
  * What an unfinished write may leave is a notice: a torn last frame, and odd bytes in the padding
- * of frames that nothing proves to have been synced. The same is damage where a later frame's
- * syncedOffset lies behind it.
+ * of frames, or of the header, that nothing proves to have been synced. The same is damage where a
+ * later frame's syncedOffset lies behind it, or any frame behind the header.
  */
 import { RunReader } from '../base/entry-run.js';
 import { CorruptionError, messageOf, StormError } from '../base/errors.js';
@@ -95,12 +95,7 @@ function checkHeader(file: string, header: SegmentHeader, bytes: Uint8Array): tr
       { file, offset },
     );
   }
-  const odd = firstNonZero(bytes, HEADER_CONTENT_BYTES, SEGMENT_HEADER_BYTES);
-  if (odd < 0) return true;
-  throw new CorruptionError('The space behind the segment header is not zero', {
-    file,
-    offset: odd,
-  });
+  return true;
 }
 
 class FrameWalk {
@@ -117,6 +112,7 @@ class FrameWalk {
   #chain: number;
   #lastSequence: number;
   #syncedOffset = 0;
+  #hasFrames = false;
 
   constructor(
     bytes: Uint8Array,
@@ -147,6 +143,7 @@ class FrameWalk {
       this.#skipTo(next);
     }
     this.#judgeTail();
+    this.#judgeHeaderPadding();
     for (const { offset, frameEnd } of this.#oddPaddings) {
       const severity = frameEnd <= this.#syncedOffset ? 'damage' : 'notice';
       const what = 'The padding of a frame is not zero';
@@ -181,6 +178,7 @@ class FrameWalk {
     const odd = firstNonZero(this.#bytes, payloadEnd, Math.min(frameEnd, this.#bytes.length));
     if (odd >= 0) this.#oddPaddings.push({ offset: odd, frameEnd });
     this.#at = frameEnd;
+    this.#hasFrames = true;
     this.#chain = header.crc;
     this.#lastSequence = header.firstSequence + header.count - 1;
     this.#syncedOffset = Math.max(this.#syncedOffset, header.syncedOffset);
@@ -227,6 +225,18 @@ class FrameWalk {
     });
     this.#at = at;
     this.#take(header);
+  }
+
+  /**
+   * A header is synced before the first frame behind it. Without a frame it may have been torn by a
+   * power loss, and the log goes on in spite of that: its content is in one sector.
+   */
+  #judgeHeaderPadding(): void {
+    const odd = firstNonZero(this.#bytes, HEADER_CONTENT_BYTES, SEGMENT_HEADER_BYTES);
+    if (odd < 0) return;
+    const severity = this.#hasFrames ? 'damage' : 'notice';
+    const what = 'The space behind the segment header is not zero';
+    this.#found({ severity, file: this.#path, offset: odd, what });
   }
 
   /** Tells an unfinished frame from free space: two of its marks are enough. */

@@ -108,6 +108,17 @@ test('odd padding is damage only where it was surely synced', () => {
   );
 });
 
+test('odd bytes behind a header are damage only where a frame proves that it was synced', () => {
+  const { disk, path, survey } = segmentOnDisk();
+  const spill = (): unknown => {
+    change(disk, path, (bytes) => bytes.fill(1, 600, 601));
+    return survey().findings.map(({ severity, offset }) => [severity, offset]);
+  };
+  assert.equal(spill(), [['damage', 600]]);
+  change(disk, path, (bytes) => bytes.fill(0, 4096));
+  assert.equal(spill(), [['notice', 600]]);
+});
+
 test('tells a blank segment, a damaged header, a wrong size and a missing file', () => {
   const { disk, path, survey } = segmentOnDisk();
   const whole = disk.contentOf(path);

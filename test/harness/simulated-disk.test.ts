@@ -3,7 +3,7 @@ import { systemCodeOf } from '../../src/base/errors.js';
 import type { FileHandle } from '../../src/storage/file-system.js';
 import { SeededRandom } from './seeded-random.js';
 import { SimulatedDisk } from './simulated-disk.js';
-import { CRASH_MODES, SECTOR_BYTES } from './simulated-file.js';
+import { CRASH_MODES, type CrashMode, SECTOR_BYTES } from './simulated-file.js';
 import { SimulatedCrash } from './simulated-operations.js';
 import { suite } from './suite.js';
 import { fileSystemSuite } from './suites/file-system-suite.js';
@@ -404,6 +404,52 @@ test('agrees with a plain model over random programs that sync before they crash
     assert.equal(disk.list('/'), [...model.keys()].map((path) => path.slice(1)).toSorted(order));
     for (const [path, bytes] of model) assert.ok(Buffer.from(disk.contentOf(path)).equals(bytes));
   }
+});
+
+test('loses and keeps by kind: names, sizes, data, the last change, all but one', () => {
+  const left = (mode: CrashMode, seed = 5): string[] => {
+    const { disk, file } = diskWithOldFile(2);
+    fill(file, 2, 0, 1);
+    fill(file, 3, 2, 1);
+    const born = disk.open('/data/new', 'create');
+    fill(born, 4, 0, 1);
+    disk.crash(seed, mode);
+    return disk.list('/data').map((name) => {
+      const bytes = disk.contentOf(`/data/${name}`);
+      const sectors = Array.from({ length: bytes.length / SECTOR_BYTES }, (_, i) => i);
+      return `${name} ${sectors.map((i) => kindOf(bytes, i)).join('')}`;
+    });
+  };
+  assert.equal(left('names'), ['f 11', 'new ']);
+  assert.equal(left('sizes'), ['f 110', 'new 0']);
+  assert.equal(left('data'), ['f 213']);
+  assert.equal(left('last-only'), ['f 113', 'new 4']);
+  assert.equal(left('all'), ['f 213', 'new 4']);
+  const outcomes = new Set(SEEDS.map((seed) => left('all-but-one', seed).join(', ')));
+  const whole = ['f 213, new 4', 'f 113, new 4', 'f 21, new 4', 'f 213, new ', 'f 213'];
+  assert.equal([...outcomes].sort(order), whole.sort(order));
+});
+
+test('tells states apart by their digest, and knows what is open', () => {
+  const { disk, file } = diskWithOldFile(4);
+  const { digest } = disk;
+  assert.is(disk.clone().digest, digest);
+  assert.not(disk.hasUnsynced);
+  fill(file, 2, 1, 1);
+  assert.ok(disk.hasUnsynced);
+  assert.is.not(disk.digest, digest);
+  const { digest: unsynced } = disk;
+  file.syncData();
+  assert.is.not(disk.digest, unsynced, 'unsynced bytes are another state');
+  fill(file, 1, 1, 1);
+  file.syncData();
+  assert.is(disk.digest, digest, 'the same content is the same state');
+  disk.rename('/data/f', '/data/g');
+  disk.syncDir('/data');
+  assert.is.not(disk.digest, digest);
+  assert.is(disk.openFileCount, 1);
+  file.close();
+  assert.is(disk.openFileCount, 0);
 });
 
 function randomStep(

@@ -25,6 +25,7 @@ import {
   SimulatedCrash,
   zeroCounts,
 } from './simulated-operations.js';
+import { Digest } from './state-digest.js';
 import { systemError } from './system-error.js';
 
 export interface SimulatedDiskOptions {
@@ -54,7 +55,8 @@ export class SimulatedDisk implements FileSystem {
   readonly #faults = new FaultPlan();
   #crashBefore = Number.POSITIVE_INFINITY;
   #moment = 0;
-  #usedBytes = 0;
+  /** Undefined until somebody asks after a crash. */
+  #usedBytesKnown: number | undefined = 0;
   #openFiles = new Set<SimulatedFile>();
   #boot = 1;
   #down = false;
@@ -92,7 +94,7 @@ export class SimulatedDisk implements FileSystem {
     const random = typeof seed === 'number' ? new SeededRandom(seed) : seed;
     const moments = [this.#moment];
     let lastMoment = this.#moment;
-    if (mode === 'prefix') {
+    if (mode === 'prefix' || mode === 'all-but-one') {
       moments[0] = -1;
       this.#names.collectMoments(moments);
       lastMoment = random.pick(moments);
@@ -109,8 +111,7 @@ export class SimulatedDisk implements FileSystem {
     this.clearFaults();
     for (const file of this.#openFiles) file.opens = 0;
     this.#openFiles.clear();
-    this.#usedBytes = 0;
-    for (const file of this.#names.files()) this.#usedBytes += file.allocatedBytes;
+    this.#usedBytesKnown = undefined;
   }
 
   /** The same disk at this moment, with neither handles nor faults nor hooks. */
@@ -122,6 +123,23 @@ export class SimulatedDisk implements FileSystem {
     copy.#moment = this.#moment;
     copy.processCrash();
     return copy;
+  }
+
+  /** Whether a power loss has anything to decide. */
+  get hasUnsynced(): boolean {
+    return this.#names.hasUnsynced;
+  }
+
+  /** Files that are open; 0 when everybody has closed what they opened. */
+  get openFileCount(): number {
+    return this.#openFiles.size;
+  }
+
+  /** A key of the state: what programs see, and what a power loss would leave of it. */
+  get digest(): number {
+    const digest = new Digest();
+    this.#names.digestInto(digest);
+    return digest.key;
   }
 
   /** A copy of a file's content, past all faults and counters. */
@@ -146,8 +164,20 @@ export class SimulatedDisk implements FileSystem {
     return this.#usedBytes;
   }
 
+  get #usedBytes(): number {
+    if (this.#usedBytesKnown === undefined) {
+      this.#usedBytesKnown = 0;
+      for (const file of this.#names.files()) this.#usedBytesKnown += file.allocatedBytes;
+    }
+    return this.#usedBytesKnown;
+  }
+
+  set #usedBytes(bytes: number) {
+    this.#usedBytesKnown = bytes;
+  }
+
   open(path: string, mode: OpenMode): FileHandle {
-    this.#enter({ kind: 'open', path });
+    this.#enter({ kind: 'open', path, mode });
     const { dir, name, node } = this.#names.place(path, 'open');
     if (node instanceof SimulatedDirectory) throw systemError('EISDIR', 'open', path);
     if (mode === 'create' && node !== undefined) throw systemError('EEXIST', 'open', path);

@@ -6,6 +6,7 @@
  * size apart from the data, because file systems journal it apart.
  */
 import type { SeededRandom } from './seeded-random.js';
+import { type Digest, digestOf } from './state-digest.js';
 
 export const PAGE_BYTES = 4096;
 export const SECTOR_BYTES = 512;
@@ -13,24 +14,51 @@ export const SECTOR_BYTES = 512;
 /**
  * `synced-only`: nothing unsynced survives. `all`: everything does. `prefix`: what happened before
  * some moment does, the write at that moment in part. `subset`: each unsynced sector, size and name
- * on its own.
+ * on its own. `all-but-one`: one change is lost. `last-only`: of each file and of the names only
+ * the last change survives. `names`, `sizes`, `data`: all names survive; names and sizes, and the
+ * space is zeros; all data and sizes, and no name.
  */
-export type CrashMode = 'synced-only' | 'all' | 'prefix' | 'subset';
-export const CRASH_MODES: readonly CrashMode[] = ['synced-only', 'all', 'prefix', 'subset'];
+export const CRASH_MODES = [
+  'synced-only',
+  'all',
+  'prefix',
+  'subset',
+  'all-but-one',
+  'last-only',
+  'names',
+  'sizes',
+  'data',
+] as const;
+export type CrashMode = (typeof CRASH_MODES)[number];
 
 export interface CrashPlan {
   mode: CrashMode;
   random: SeededRandom;
-  /** Mode `prefix`: changes of this moment and before survive. */
+  /** Mode `prefix`: changes of this moment and before survive. Mode `all-but-one`: this is lost. */
   lastMoment: number;
   /** A torn sector damages only the bytes being written, not the rest of the sector. */
   powerSafeOverwrite: boolean;
 }
 
-interface Page {
+class Page {
   readonly bytes: Uint8Array;
   /** Referenced from more than one place: copy before writing. */
-  shared: boolean;
+  shared = false;
+  #digest: Digest | undefined;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get digest(): Digest {
+    this.#digest ??= digestOf(this.bytes);
+    return this.#digest;
+  }
+
+  /** The bytes are about to change. */
+  forgetDigest(): void {
+    this.#digest = undefined;
+  }
 }
 
 type Change =
@@ -43,6 +71,7 @@ interface SizeChange {
 }
 
 type Pages = (Page | undefined)[];
+const EMPTY_PAGE = digestOf(new Uint8Array(PAGE_BYTES));
 
 export class SimulatedFile {
   /** Names in the namespace that programs see, and handles: at none the space is free again. */
@@ -58,6 +87,21 @@ export class SimulatedFile {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether a power loss has anything to decide. */
+  get hasUnsynced(): boolean {
+    return this.#changes.length > 0 || this.#sizeChanges.length > 0;
+  }
+
+  /** Adds what programs see, and what a power loss would leave where that differs. */
+  digestInto(into: Digest): void {
+    into.add(this.#size);
+    for (const page of this.#pages) into.addDigest(page?.digest ?? EMPTY_PAGE);
+    if (!this.hasUnsynced) return;
+    into.add(this.#durableSize);
+    for (const page of this.#durable) into.addDigest(page?.digest ?? EMPTY_PAGE);
+    into.add(this.#changes.length);
   }
 
   get allocatedBytes(): number {
@@ -146,11 +190,7 @@ export class SimulatedFile {
 
   /** Puts the file into one legal state after a power loss, which is durable then. */
   settle(plan: CrashPlan): void {
-    if (this.#changes.length > 0 || this.#sizeChanges.length > 0) {
-      if (plan.mode === 'all') this.sync();
-      else if (plan.mode === 'prefix') this.#settlePrefix(plan);
-      else if (plan.mode === 'subset') this.#settleSubset(plan);
-    }
+    if (this.hasUnsynced) this.#settleUnsynced(plan);
     cut(this.#durable, this.#durableSize);
     this.#changes = [];
     this.#sizeChanges = [];
@@ -158,6 +198,46 @@ export class SimulatedFile {
     this.#pages = share(this.#durable);
     this.#pageCount = countPages(this.#pages);
     this.opens = 0;
+  }
+
+  #settleUnsynced(plan: CrashPlan): void {
+    switch (plan.mode) {
+      case 'all':
+      case 'data':
+        this.#settleWhere(() => true);
+        break;
+      case 'prefix':
+        this.#settlePrefix(plan);
+        break;
+      case 'subset':
+        this.#settleSubset(plan);
+        break;
+      case 'all-but-one':
+        this.#settleWhere(({ moment }) => moment !== plan.lastMoment);
+        break;
+      case 'last-only': {
+        const last = Math.max(...this.#momentsHere());
+        this.#settleWhere(({ moment }) => moment === last);
+        break;
+      }
+      case 'sizes':
+        this.#durableSize = this.#size;
+        break;
+      default:
+    }
+  }
+
+  #momentsHere(): number[] {
+    const moments: number[] = [];
+    this.collectMoments(moments);
+    return moments;
+  }
+
+  #settleWhere(survives: (change: { moment: number }) => boolean): void {
+    for (const change of this.#changes) if (survives(change)) applyWhole(this.#durable, change);
+    for (const change of this.#sizeChanges) {
+      if (survives(change)) this.#durableSize = change.size;
+    }
   }
 
   #settlePrefix(plan: CrashPlan): void {
@@ -232,9 +312,12 @@ function countPages(pages: Pages): number {
 
 function writablePage(pages: Pages, index: number): Uint8Array {
   const page = pages[index];
-  if (page !== undefined && !page.shared) return page.bytes;
+  if (page !== undefined && !page.shared) {
+    page.forgetDigest();
+    return page.bytes;
+  }
   const bytes = page === undefined ? new Uint8Array(PAGE_BYTES) : page.bytes.slice();
-  setPage(pages, index, { bytes, shared: false });
+  setPage(pages, index, new Page(bytes));
   return bytes;
 }
 

@@ -4,6 +4,7 @@
  * name the later one never survives without the earlier one.
  */
 import { type CrashPlan, SimulatedFile } from './simulated-file.js';
+import type { Digest } from './state-digest.js';
 import { systemError } from './system-error.js';
 
 export type Node = SimulatedDirectory | SimulatedFile;
@@ -39,14 +40,15 @@ export class SimulatedNamespace {
   /** Finds the place of a path; its directory must exist. */
   place(path: string, operation: string): Place {
     const names = namesOf(path);
-    const name = names.pop();
+    const name = names.at(-1);
     if (name === undefined) throw systemError('EINVAL', operation, path);
-    const dir = this.#walk(names, operation, path);
+    const dir = this.#walk(names, names.length - 1, operation, path);
     return { dir, name, node: dir.entries.get(name) };
   }
 
   directory(path: string, operation: string): SimulatedDirectory {
-    return this.#walk(namesOf(path), operation, path);
+    const names = namesOf(path);
+    return this.#walk(names, names.length, operation, path);
   }
 
   find(path: string, operation: string): Node | undefined {
@@ -60,10 +62,16 @@ export class SimulatedNamespace {
     return node;
   }
 
-  #walk(names: string[], operation: string, path: string): SimulatedDirectory {
+  /** The directory that the first `count` names lead to. */
+  #walk(
+    names: readonly string[],
+    count: number,
+    operation: string,
+    path: string,
+  ): SimulatedDirectory {
     let dir = this.#root;
-    for (const name of names) {
-      const node = dir.entries.get(name);
+    for (let i = 0; i < count; i++) {
+      const node = dir.entries.get(names[i] ?? '');
       if (node === undefined) throw systemError('ENOENT', operation, path);
       if (!(node instanceof SimulatedDirectory)) throw systemError('ENOTDIR', operation, path);
       dir = node;
@@ -130,6 +138,32 @@ export class SimulatedNamespace {
     for (const file of this.files()) file.collectMoments(into);
   }
 
+  /** Whether a power loss has anything to decide. */
+  get hasUnsynced(): boolean {
+    if (this.#journal.length > 0) return true;
+    for (const file of this.files()) if (file.hasUnsynced) return true;
+    return false;
+  }
+
+  /** Names, sizes and contents, in no matter which order they came about. */
+  digestInto(into: Digest): void {
+    const dirs = [this.#root];
+    for (let dir = dirs.pop(); dir !== undefined; dir = dirs.pop()) {
+      for (const name of [...dir.entries.keys()].sort(byCodeUnit)) {
+        into.addText(name);
+        const node = dir.entries.get(name);
+        if (node instanceof SimulatedDirectory) dirs.push(node);
+        else node?.digestInto(into);
+      }
+    }
+    for (const { edits } of this.#journal) {
+      for (const { name, node } of edits) {
+        into.addText(name);
+        if (node instanceof SimulatedFile) node.digestInto(into);
+      }
+    }
+  }
+
   /** All files with a name, each once. */
   files(): Set<SimulatedFile> {
     const found = new Set<SimulatedFile>();
@@ -161,7 +195,7 @@ export class SimulatedNamespace {
   }
 
   #settleJournal(plan: CrashPlan): void {
-    if (plan.mode === 'synced-only') return;
+    if (plan.mode === 'synced-only' || plan.mode === 'data') return;
     // Real journals keep the order of a directory's changes; half of the time so do we.
     const ordered = plan.mode === 'subset' && plan.random.chance(0.5);
     const orderedCount = plan.random.nextInt(this.#journal.length + 1);
@@ -169,7 +203,13 @@ export class SimulatedNamespace {
     for (const [index, change] of this.#journal.entries()) {
       let survives = true;
       if (plan.mode === 'prefix') survives = change.moment <= plan.lastMoment;
-      else if (ordered) survives = index < orderedCount;
+      else if (plan.mode === 'all-but-one') {
+        survives =
+          change.moment !== plan.lastMoment && !change.edits.some((edit) => dropped.has(edit));
+      } else if (plan.mode === 'last-only') {
+        // Not without what it builds on.
+        survives = index === this.#journal.length - 1 && !change.edits.some((e) => dropped.has(e));
+      } else if (ordered) survives = index < orderedCount;
       else if (plan.mode === 'subset') {
         survives = plan.random.chance(0.5) && !change.edits.some((edit) => dropped.has(edit));
       }
@@ -240,6 +280,18 @@ function apply(change: NameChange): void {
   }
 }
 
-function namesOf(path: string): string[] {
-  return path.split('/').filter((name) => name !== '' && name !== '.');
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const namesByPath = new Map<string, readonly string[]>();
+const PATHS_KEPT_MAX = 4096;
+
+function namesOf(path: string): readonly string[] {
+  const known = namesByPath.get(path);
+  if (known !== undefined) return known;
+  const names = path.split('/').filter((name) => name !== '' && name !== '.');
+  if (namesByPath.size >= PATHS_KEPT_MAX) namesByPath.clear();
+  namesByPath.set(path, names);
+  return names;
 }

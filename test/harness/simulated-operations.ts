@@ -1,4 +1,5 @@
 /** What can be done to the simulated disk, and what can go wrong with it. */
+import type { OpenMode } from '../../src/storage/file-system.js';
 import { systemError } from './system-error.js';
 
 /** Each operation, and whether it changes what a power loss may leave behind. */
@@ -26,6 +27,8 @@ export interface Operation {
   path: string;
   /** rename and link: the new path. */
   to?: string;
+  /** open. */
+  mode?: OpenMode;
   /** read and write. */
   position?: number;
   length?: number;
@@ -75,9 +78,10 @@ export class FaultPlan {
   }
 }
 
+const ZERO_COUNTS = Object.fromEntries(
+  Object.keys(CHANGES_DISK).map((kind) => [kind, 0]),
+) as Record<OperationKind, number>;
+
 export function zeroCounts(): Record<OperationKind, number> {
-  return Object.fromEntries(Object.keys(CHANGES_DISK).map((kind) => [kind, 0])) as Record<
-    OperationKind,
-    number
-  >;
+  return { ...ZERO_COUNTS };
 }

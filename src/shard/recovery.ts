@@ -84,6 +84,7 @@ export function recoverShard(env: EngineEnv, options: EngineOptions, distrust: b
   const manifest = ManifestLog.start(fs, dir, env.random, identity, next);
   // Only now is the state that was read surely on disk: what it does not name may go.
   sweep(env, dir, state, manifest.number);
+  if (isSuspect && reading !== undefined) removeSpares(fs, reading);
   const wal = firstWal ?? startWal();
   return {
     manifest,
@@ -186,8 +187,7 @@ function replayWal(
 /**
  * What was replayed may exist only in the page cache. A sync of all segments makes it durable;
  * after a failed sync only a fresh copy does, of the newest one: those before it were synced to
- * their end before a successor could name that. Spares may be names that the disk does not know:
- * they go.
+ * their end before a successor could name that.
  */
 function makeDurable(fs: FileSystem, dir: string, reading: WalReading, isSuspect: boolean): void {
   const newest = reading.live.at(-1);
@@ -195,7 +195,13 @@ function makeDurable(fs: FileSystem, dir: string, reading: WalReading, isSuspect
     if (isSuspect && segment === newest) replaceByFreshCopy(fs, dir, walFileName(segment.slot));
     else syncFile(fs, segment.path);
   }
-  if (!isSuspect) return;
+}
+
+/**
+ * After a failed sync spares may be names that the disk does not know. Only once the new manifest is
+ * durable: what is a spare to the state in the page cache may be needed by the one on disk.
+ */
+function removeSpares(fs: FileSystem, reading: WalReading): void {
   for (const { path } of reading.spares.splice(0)) fs.remove(path);
 }
 

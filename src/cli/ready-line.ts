@@ -5,12 +5,15 @@
  *   12,345 records in 87 ms  pid 123
  *
  * Fields are separated by two spaces. A data dir with unusual characters is written as a JSON
- * string. Shards that refuse their data follow at the end: `refused 1,3`.
+ * string. Where several routers have a gRPC port each, all are named: `grpc HOST:8081,HOST:8082`.
+ * Shards that refuse their data follow at the end: `refused 1,3`.
  */
 export interface ReadyInfo {
   version: string;
   /** HOST:PORT with the real ports. */
   grpcAddress: string;
+  /** Of further routers, where each has a port of its own. */
+  furtherGrpcAddresses: readonly string[];
   httpAddress: string;
   shardCount: number;
   dataDir: string;
@@ -35,7 +38,7 @@ export function formatReadyLine(info: ReadyInfo): string {
   const dir = PLAIN_DIR.test(info.dataDir) ? info.dataDir : JSON.stringify(info.dataDir);
   const fields = [
     `stormkv ${info.version} ready`,
-    `grpc ${info.grpcAddress}`,
+    `grpc ${[info.grpcAddress, ...info.furtherGrpcAddresses].join(',')}`,
     `http ${info.httpAddress}`,
     `shards ${info.shardCount}`,
     `data ${dir}`,
@@ -51,9 +54,11 @@ export function parseReadyLine(line: string): ReadyInfo | undefined {
   const found = LINE.exec(line.trimEnd())?.groups;
   if (found === undefined) return undefined;
   const { version = '', grpc = '', http = '', data = '', refused } = found;
+  const [grpcAddress = '', ...furtherGrpcAddresses] = grpc.split(',');
   return {
     version,
-    grpcAddress: grpc,
+    grpcAddress,
+    furtherGrpcAddresses,
     httpAddress: http,
     shardCount: Number(found['shards']),
     dataDir: data.startsWith('"') ? (JSON.parse(data) as string) : data,

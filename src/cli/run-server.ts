@@ -11,6 +11,7 @@ import { formatReadyLine } from './ready-line.js';
 /** What is used of a running cluster (see src/main.ts). */
 export interface ServedCluster {
   readonly grpcAddress: string;
+  readonly grpcAddresses: readonly string[];
   readonly httpAddress: string;
   readonly shardCount: number;
   readonly dataDir: string;
@@ -92,6 +93,7 @@ function announce(cluster: ServedCluster, world: ServerWorld): void {
   const line = formatReadyLine({
     version: world.version,
     grpcAddress: cluster.grpcAddress,
+    furtherGrpcAddresses: cluster.grpcAddresses.slice(1),
     httpAddress: cluster.httpAddress,
     shardCount: cluster.shardCount,
     dataDir: cluster.dataDir,

@@ -104,7 +104,7 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
     min: 1,
     max: 8,
     unit: 'threads',
-    help: 'Threads that hold the doors.',
+    help: 'Threads that hold the doors; without SO_REUSEPORT each has a gRPC port of its own.',
   },
   'router.inFlightMax': {
     type: 'integer',

@@ -49,6 +49,8 @@ export const HTTP_LIMITS_DEFAULT = {
 export interface HttpDoorOptions extends HostRules {
   /** HOST:PORT; port 0 takes any. */
   address: string;
+  /** Others listen on the same port; false if not given. */
+  sharesPorts?: boolean;
   operations: KvOperations;
   admin: AdminOperations;
   status: () => RouterStatus;
@@ -87,7 +89,8 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
   addGuards(app, options);
   addRoutes(app, options);
   try {
-    await app.listen({ host, port });
+    const sharing: object = options.sharesPorts === true ? { reusePort: true } : {};
+    await app.listen({ host, port, ...sharing });
   } catch (cause) {
     const text = `Cannot listen for HTTP on ${options.address}: ${messageOf(cause)}`;
     throw new StormError('UNAVAILABLE', text, { cause });

@@ -68,6 +68,10 @@ async function openDoors() {
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {
     const grpc = await startGrpcServer({ ...common, address: grpcAddress, limits });
+    if (httpAddress === '') {
+      post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: '' });
+      return [grpc];
+    }
     const http = await startHttpDoor({ ...common, address: httpAddress, limits });
     post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: http.address });
     return [grpc, http];

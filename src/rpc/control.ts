@@ -79,7 +79,10 @@ export type FromShard =
 export interface RouterBoot {
   router: number;
   grpcAddress: string;
+  /** Empty = this router has no HTTP door. */
   httpAddress: string;
+  /** Other routers listen on the same ports. */
+  sharesPorts: boolean;
   hostsAllowed: string[];
   originsAllowed: string[];
   keyBytesMax: number;

@@ -58,6 +58,8 @@ export const GRPC_LIMITS_DEFAULT = {
 export interface GrpcServerOptions {
   /** HOST:PORT; port 0 takes any. */
   address: string;
+  /** Others listen on the same port; false if not given. */
+  sharesPorts?: boolean;
   operations: KvOperations;
   admin: AdminOperations;
   limits: GrpcLimits;
@@ -99,7 +101,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     injector.injectConnection(socket);
   });
   listener.maxConnections = options.limits.connectionsMax;
-  const port = await listen(listener, wanted);
+  const port = await listen(listener, wanted, options.sharesPorts ?? false);
   const closeAll = () => {
     listener.close();
     for (const socket of sockets) socket.destroy();
@@ -232,14 +234,20 @@ function remainingMs(call: { getDeadline(): Date | number }, clock: Clock): numb
   return Number(deadline) - clock.wallMs();
 }
 
-function listen(listener: Listener, { host, port }: HostPort): Promise<number> {
+function listen(
+  listener: Listener,
+  { host, port }: HostPort,
+  sharesPorts: boolean,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) => {
       const text = `Cannot listen for gRPC on ${formatAddress({ host, port })}: ${cause.message}`;
       reject(new StormError('UNAVAILABLE', text, { cause }));
     };
     listener.once('error', fail);
-    listener.listen({ host, port }, () => {
+    // Not among the types of Node 20, which does not have it.
+    const sharing: object = sharesPorts ? { reusePort: true } : {};
+    listener.listen({ host, port, ...sharing }, () => {
       listener.off('error', fail);
       const bound = listener.address();
       resolve(bound !== null && typeof bound === 'object' ? bound.port : port);

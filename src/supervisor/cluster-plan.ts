@@ -4,15 +4,16 @@
  */
 import type { EngineOptions, RouterBoot } from '../rpc/control.js';
 import type { LinkSizes } from '../rpc/link.js';
+import type { RouterDoors } from './router-doors.js';
 
 export interface ClusterPlan {
   dataDir: string;
   shardCount: number;
-  /** For a router besides what the supervisor makes itself. */
+  /** One per router thread. */
+  doors: readonly RouterDoors[];
+  /** For every router besides what the supervisor makes itself. */
   router: Pick<
     RouterBoot,
-    | 'grpcAddress'
-    | 'httpAddress'
     | 'hostsAllowed'
     | 'originsAllowed'
     | 'keyBytesMax'

@@ -8,6 +8,7 @@
  * Stop: doors drain → shards seal → pool ends → lock released. What does not end in time is ended
  * by force, which is safe: nothing was acknowledged that is not durable.
  */
+import { assert } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import { shardId } from '../base/ids.js';
@@ -45,8 +46,9 @@ export interface ShardReport {
 }
 
 export interface Cluster {
-  /** HOST:PORT with the real port. */
+  /** HOST:PORT with the real port: of the first router, and of all. */
   readonly grpcAddress: string;
+  readonly grpcAddresses: readonly string[];
   readonly httpAddress: string;
   readonly shardCount: number;
   readonly dataDir: string;
@@ -114,7 +116,7 @@ export class RunningCluster implements Cluster {
   readonly #desk: CompactionDesk;
   readonly #routers: RouterKeeper[];
   readonly #shards: ShardKeeper[];
-  #addresses: RouterAddresses = { grpcAddress: '', httpAddress: '' };
+  #addresses: RouterAddresses[] = [];
   #startedMs = 0;
   readonly #beganMs: number;
   #closing: Promise<void> | undefined;
@@ -140,7 +142,7 @@ export class RunningCluster implements Cluster {
       shardCount: parts.plan.shardCount,
       touch: (arena) => this.#desk.run({ kind: 'touch-arena', arena }),
     });
-    const bells = [PortDoorbell.allocate()];
+    const bells = parts.plan.doors.map(() => PortDoorbell.allocate());
     this.#routers = bells.map((bell, router) => this.#makeRouter(router, bell));
     const board = new RouterGroup(this.#routers);
     this.#shards = Array.from({ length: parts.plan.shardCount }, (_, shard) =>
@@ -163,11 +165,15 @@ export class RunningCluster implements Cluster {
   }
 
   get grpcAddress(): string {
-    return this.#addresses.grpcAddress;
+    return this.#addresses[0]?.grpcAddress ?? '';
+  }
+
+  get grpcAddresses(): string[] {
+    return [...new Set(this.#addresses.map(({ grpcAddress }) => grpcAddress))];
   }
 
   get httpAddress(): string {
-    return this.#addresses.httpAddress;
+    return this.#addresses[0]?.httpAddress ?? '';
   }
 
   get shardCount(): number {
@@ -251,8 +257,7 @@ export class RunningCluster implements Cluster {
     this.#arenas.startTouching();
     const addresses = await Promise.all(this.#routers.map((router) => router.start()));
     await settled;
-    const [first] = addresses;
-    if (first !== undefined) this.#addresses = first;
+    this.#addresses = addresses;
   }
 
   async #stop(): Promise<void> {
@@ -326,9 +331,12 @@ export class RunningCluster implements Cluster {
 
   #makeRouter(router: number, routerBell: SharedArrayBuffer): RouterKeeper {
     const { plan, root, spawnRouter, log, onFatal, channels } = this.#parts;
+    const doors = plan.doors[router];
+    assert(doors !== undefined, 'there is a router for each of the doors');
     return new RouterKeeper({
       boot: {
         ...plan.router,
+        ...doors,
         router,
         shardCount: plan.shardCount,
         slotOwner: slotOwnerOf(root),

@@ -1,34 +1,32 @@
 /** From the config and the data dir's shard count to everything a cluster is built from. Pure. */
-import { StormError } from '../base/errors.js';
 import type { Config } from '../config/config.js';
 import { planMemory } from '../config/memory-plan.js';
 import { requireLz4 } from '../storage/block-codec.js';
 import type { ClusterPlan } from './cluster-plan.js';
+import { canSharePorts, planDoors } from './router-doors.js';
 
 /** Jobs of one shard that may wait at the desk; its engine has far fewer at a time. */
 const JOBS_WAITING_MAX = 32;
 const MERGE_NICE_INCREMENT = 5;
-const ROUTER_THREADS_MAX = 1;
 
 /**
  * Throws when the memory budget is too small or something is asked for that does not exist here.
+ * `sharesPorts`: several routers may listen on one port.
  */
-export function planCluster(config: Config, dataDir: string, shardCount: number): ClusterPlan {
+export function planCluster(
+  config: Config,
+  dataDir: string,
+  shardCount: number,
+  sharesPorts = canSharePorts(process.version, process.platform),
+): ClusterPlan {
   const { grpc, http, limits, router, wal, table, read, compaction, supervision, admin } = config;
-  if (router.threads > ROUTER_THREADS_MAX) {
-    throw new StormError(
-      'INVALID_ARGUMENT',
-      `router.threads must be at most ${ROUTER_THREADS_MAX} in this version: found ${router.threads}`,
-    );
-  }
   if (table.compression === 'lz4') requireLz4('table.compression cannot be lz4');
   const memory = planMemory(config, shardCount, router.threads);
   return {
     dataDir,
     shardCount,
+    doors: planDoors(router.threads, grpc.address, http.address, sharesPorts),
     router: {
-      grpcAddress: grpc.address,
-      httpAddress: http.address,
       hostsAllowed: [...http.hostsAllowed],
       originsAllowed: [...http.originsAllowed],
       keyBytesMax: limits.keyBytesMax,

@@ -8,6 +8,7 @@ const { test, run } = suite('The ready line');
 const INFO: ReadyInfo = {
   version: '0.0.1',
   grpcAddress: '127.0.0.1:8081',
+  furtherGrpcAddresses: [],
   httpAddress: '[::1]:8080',
   shardCount: 4,
   dataDir: './data',
@@ -35,6 +36,7 @@ test('can be read back, whatever the data dir is called', () => {
   const any = fc.record({
     version: fc.constantFrom('0.0.1', '1.0.0-rc.1+x'),
     grpcAddress: fc.constant('127.0.0.1:1'),
+    furtherGrpcAddresses: fc.constantFrom<string[]>([], ['127.0.0.1:3', '127.0.0.1:4']),
     httpAddress: fc.constant('[::1]:2'),
     shardCount: fc.integer({ min: 1, max: 256 }),
     dataDir: names,

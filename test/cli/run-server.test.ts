@@ -61,6 +61,7 @@ function rigOf(changes: Partial<ServedCluster> = {}, worldChanges: Partial<Serve
 
 const CLUSTER: Omit<ServedCluster, 'close'> = {
   grpcAddress: '127.0.0.1:1',
+  grpcAddresses: ['127.0.0.1:1'],
   httpAddress: '127.0.0.1:2',
   shardCount: 2,
   dataDir: '/d',
@@ -98,6 +99,7 @@ test('prints one ready line, and closes the cluster at the first signal', async 
   assert.equal(parseReadyLine(rig.printed[0] ?? ''), {
     version: '1.2.3',
     grpcAddress: '127.0.0.1:1',
+    furtherGrpcAddresses: [],
     httpAddress: '127.0.0.1:2',
     shardCount: 2,
     dataDir: '/d',

@@ -68,9 +68,8 @@ class Rig {
       plan: {
         dataDir: '/data',
         shardCount: 2,
+        doors: [{ grpcAddress: '127.0.0.1:0', httpAddress: '127.0.0.1:0', sharesPorts: false }],
         router: {
-          grpcAddress: '127.0.0.1:0',
-          httpAddress: '127.0.0.1:0',
           hostsAllowed: [],
           originsAllowed: [],
           keyBytesMax: 64,

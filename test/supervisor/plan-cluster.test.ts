@@ -43,9 +43,9 @@ test('hands the options on to shards and router', () => {
   assert.is(supervision.drainMsMax, 88);
 });
 
-test('refuses more router threads than there can be', () => {
+test('plans doors for each router thread', () => {
   const config = configWith({ router: { threads: 2 } });
-  assert.throws(() => planCluster(config, '/data', 2), /router\.threads must be at most 1/);
+  assert.is(planCluster(config, '/data', 2, false).doors.length, 2);
 });
 
 run();

@@ -17,6 +17,7 @@ const BOOT: Omit<RouterBoot, 'control'> = {
   router: 0,
   grpcAddress: '127.0.0.1:0',
   httpAddress: '127.0.0.1:0',
+  sharesPorts: false,
   hostsAllowed: [],
   originsAllowed: [],
   keyBytesMax: 64,

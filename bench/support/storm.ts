@@ -51,16 +51,21 @@ export class StormWatch {
   }
 }
 
-/** Keeps `outstanding` batches going until `batches` of them are acknowledged. */
+/**
+ * Keeps `outstanding` batches going until `batches` of them are acknowledged, or the time is up:
+ * a slow store would else need an hour. It then gets away with a smaller store than the others.
+ */
 export async function drive(
   batches: number,
   outstanding: number,
   writeBatch: (lane: number) => Promise<unknown>,
   onAcknowledged: () => void,
+  secondsMax = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   let started = 0;
+  const endMs = performance.now() + secondsMax * 1000;
   const lane = async (index: number): Promise<void> => {
-    while (started < batches) {
+    while (started < batches && performance.now() < endMs) {
       started++;
       await writeBatch(index);
       onAcknowledged();

@@ -27,6 +27,7 @@ import { MESSAGE_CONDITION_FAILED } from '../../src/rpc/write-messages.js';
 import { ShardActor, type Turn } from '../../src/shard/shard-actor.js';
 import { type Change, EngineRig, encodeRun, smallOptions } from './engine-rig.js';
 import { textOf } from './entries.js';
+import type { ManualClock } from './manual-clock.js';
 import { SimulatedDisk } from './simulated-disk.js';
 
 export const SLOT_MAP_EPOCH = 7;
@@ -59,6 +60,9 @@ export interface ActorRigOptions {
   routers?: number;
   arenas?: number;
   disk?: SimulatedDisk;
+  clock?: ManualClock;
+  /** Another one for every life on the same disk. */
+  seed?: number;
   /** Those of an earlier life. */
   stats?: ShardStats;
 }
@@ -74,10 +78,11 @@ export class ActorRig {
   readonly #bells: PortDoorbell[] = [];
   readonly #view = new ReplyView();
 
-  constructor({ engine, sizes, routers = 1, arenas = 4, disk, stats }: ActorRigOptions = {}) {
+  constructor(options: ActorRigOptions = {}) {
+    const { engine, sizes, routers = 1, arenas = 4, disk, clock, seed = 1, stats } = options;
     this.stats = stats ?? new ShardStats(ShardStats.allocate());
     this.disk = disk ?? new SimulatedDisk();
-    this.rig = new EngineRig(this.disk, 1, smallOptions(engine), arenas);
+    this.rig = new EngineRig(this.disk, seed, smallOptions(engine), arenas, clock);
     const shardBell = ThreadDoorbell.allocate();
     const ends: ShardEnd[] = [];
     for (let router = 0; router < routers; router++) {

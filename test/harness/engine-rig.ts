@@ -63,6 +63,8 @@ export interface Change {
 export class InlineJobs implements JobPort {
   readonly #fs: FileSystem;
   #waiting: { job: Job; done: (result: JobResult) => void }[] = [];
+  /** Run, and their results on their way. */
+  readonly #finished: (() => void)[] = [];
 
   constructor(fs: FileSystem) {
     this.#fs = fs;
@@ -73,7 +75,19 @@ export class InlineJobs implements JobPort {
   }
 
   get count(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.#finished.length;
+  }
+
+  /** Runs one of the waiting jobs, or delivers one of the results, as the dice fall. */
+  stepAny(random: SeededRandom): void {
+    const at = random.nextInt(this.count);
+    const [done] = this.#finished.splice(at, 1);
+    if (done !== undefined) done();
+    const index = at - this.#finished.length;
+    const [next] = done === undefined ? this.#waiting.splice(index, 1) : [];
+    if (next === undefined) return;
+    const result = runJob(this.#fs, next.job);
+    this.#finished.push(() => next.done(result));
   }
 
   /** Runs the waiting jobs of one kind. */
@@ -83,8 +97,13 @@ export class InlineJobs implements JobPort {
     for (const { job, done } of chosen) done(runJob(this.#fs, job));
   }
 
-  /** Runs the oldest job. */
+  /** Delivers the oldest result, or runs the oldest job and delivers its result. */
   runOne(): void {
+    const finished = this.#finished.shift();
+    if (finished !== undefined) {
+      finished();
+      return;
+    }
     const next = this.#waiting.shift();
     if (next !== undefined) next.done(runJob(this.#fs, next.job));
   }
@@ -116,12 +135,19 @@ export class PlainArenas implements ArenaPort {
 }
 
 export class EngineRig {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock;
   readonly jobs: InlineJobs;
   readonly engine: Engine;
   readonly #lookup = new LookupResult();
 
-  constructor(fs: FileSystem, seed: number, options: EngineOptions = smallOptions(), arenas = 4) {
+  constructor(
+    fs: FileSystem,
+    seed: number,
+    options: EngineOptions = smallOptions(),
+    arenas = 4,
+    clock = new ManualClock(),
+  ) {
+    this.clock = clock;
     this.jobs = new InlineJobs(fs);
     if (fs.stat(options.dir) === undefined) {
       // What the root manifest does before a shard is ever opened.

@@ -27,6 +27,11 @@ const SPACE: TestRun = { test: 'test/rigs/space.test.js' };
 const FULL_DISK: TestRun = { test: 'test/rigs/full-disk.test.js' };
 const PROCESS_KILL: TestRun = { test: 'test/rigs/process-kill.test.js', env: { RIG_KILLS: '4' } };
 
+const MODEL: TestRun = {
+  test: 'test/rigs/model.test.js',
+  env: { MODEL_SEEDS: '1', MODEL_OPERATIONS: '4000' },
+};
+
 /** A key has a wrong value, or recovery finds what must be there gone and refuses. */
 const LOSS = /key-\d+: found|CorruptionError|are damaged|StormError: .*(?:missing|no CURRENT)/;
 
@@ -330,6 +335,55 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     foundBy: POWER_LOSS,
     because: /key-\d+: found/,
+  },
+  {
+    title: 'merging away what a snapshot still sees',
+    edits: [
+      {
+        file: ENGINE,
+        find: 'const sequences = () => this.#snapshots.sequences();',
+        replace: 'const sequences = () => [];',
+      },
+    ],
+    foundBy: MODEL,
+    because: /(next key|value of .*|how many entries).* scan.*: found/,
+  },
+  {
+    title: 'a scan that shows what was written after its snapshot',
+    edits: [
+      {
+        file: 'src/shard/range-scan.js',
+        find: 'if (isDecided || source.sequence > snapshot) continue;',
+        replace: 'if (isDecided) continue;',
+      },
+    ],
+    foundBy: MODEL,
+    because: /(next key|value of .*|how many entries).* scan.*: found/,
+  },
+  {
+    title: 'judging a condition without the writes ahead of it',
+    edits: [
+      {
+        file: ENGINE,
+        find: 'const unsettled = [group, ...this.#pending.slice().reverse()];',
+        replace: 'const unsettled = [];',
+      },
+    ],
+    foundBy: MODEL,
+    because: /a batch of \d+: found/,
+  },
+  {
+    title: 'counting the expiry of replayed writes from another moment',
+    edits: [
+      {
+        file: RECOVERY_FILE,
+        find: 'this.#places.applyTo(table, bytes, from, count, commitTimeMs, firstSequence);',
+        replace:
+          'this.#places.applyTo(table, bytes, from, count, commitTimeMs + 1000, firstSequence);',
+      },
+    ],
+    foundBy: MODEL,
+    because: /found .*, expected/,
   },
   {
     title: 'leaving the maps of replaced tables to chance',

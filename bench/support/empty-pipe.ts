@@ -1,4 +1,4 @@
-/** A gRPC door, on a thread of its own, whose store answers every batch at once and keeps nothing. */
+/** A gRPC door on a thread of its own whose store answers every batch and keeps nothing. */
 import { parentPort } from 'node:worker_threads';
 import { RunReader } from '../../src/base/entry-run.js';
 import { StormError } from '../../src/base/errors.js';

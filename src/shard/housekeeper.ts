@@ -15,7 +15,14 @@ import type { ManifestEdit } from '../storage/manifest-format.js';
 import type { ManifestLog } from '../storage/manifest-log.js';
 import type { ManifestState } from '../storage/manifest-state.js';
 import type { WalWriter } from '../storage/wal-writer.js';
-import { pickMerge } from './compaction-picker.js';
+import {
+  type CompactionDebt,
+  compactionDebt,
+  type PickerOptions,
+  pickMerges,
+  type RunFigures,
+} from './compaction-picker.js';
+import { runFigures } from './dead-tables.js';
 import type { EngineEnv } from './engine-env.js';
 import type { MemTableStack } from './mem-table-stack.js';
 import { NUMBER_LEASE, type Recovered } from './recovery.js';
@@ -127,6 +134,11 @@ export class Housekeeper {
     return released;
   }
 
+  /** What merging is behind: what merges under way and due have to read. */
+  debt(): CompactionDebt {
+    return compactionDebt(this.#runFigures(), this.#pickerOptions);
+  }
+
   /** Has the manifest know how far the WAL is durable, if it can be done now. */
   noteDurable(): void {
     if (this.#commits.length > 0) return;
@@ -210,11 +222,8 @@ export class Housekeeper {
 
   #startMerge(): void {
     const { runs } = this.version;
-    const pick = pickMerge(
-      runs.map(({ sizeBytes }) => sizeBytes),
-      this.#options.mergeFanIn,
-    );
-    if (pick.kind === 'none') return;
+    const [pick] = pickMerges(this.#runFigures(), this.#pickerOptions, false);
+    if (pick === undefined) return;
     const inputs = runs.slice(pick.from, pick.from + pick.count);
     const numbers = this.#reserve(inputs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
     if (numbers === undefined) return;
@@ -230,6 +239,24 @@ export class Housekeeper {
       table,
     };
     this.#submit('merge', job, (output) => this.#finishMerge(output, numbers.run, inputs));
+  }
+
+  get #pickerOptions(): PickerOptions {
+    const { mergeFanIn: fanIn } = this.#options;
+    return { fanIn, garbagePercentBusy: 100, garbagePercentQuiet: 35 };
+  }
+
+  #runFigures(): RunFigures[] {
+    const nowMs = this.#env.clock.wallMs();
+    const oldestSnapshot = this.#snapshots()[0] ?? Number.POSITIVE_INFINITY;
+    return this.version.runs.map(({ tables }) =>
+      runFigures(
+        tables.map(({ meta }) => meta),
+        nowMs,
+        oldestSnapshot,
+        false,
+      ),
+    );
   }
 
   #finishMerge(output: JobOutput, run: number, inputs: readonly OpenRun[]): void {

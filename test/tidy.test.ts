@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { suite } from './harness/suite.js';
 import { checkBannedText } from './tidy/banned-text.js';
 import { checkTestExceptions, checkTestsExist, checkTestsRun } from './tidy/companions.js';
+import { checkComparison } from './tidy/comparison.js';
 import { checkFormatPages, checkLinks, checkTitles } from './tidy/documents.js';
 import { checkCycles, checkUnused } from './tidy/graph.js';
 import { importsOf } from './tidy/imports.js';
@@ -37,6 +38,7 @@ const CHECKS: Readonly<Record<string, (repository: Repository) => Violation[]>> 
   'titles each document once': checkTitles,
   'links to what exists': checkLinks,
   'points from formats to their pages': checkFormatPages,
+  'compares itself by what its tests show': checkComparison,
   'is tied to no machine': checkForeignText,
   'pins its dependencies': checkPinned,
 };

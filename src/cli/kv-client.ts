@@ -14,6 +14,7 @@ import { errorOfStatus } from '../rpc/status-map.js';
 interface SetRequest extends SetExtras {
   key: string;
   value: Uint8Array;
+  wantVersion?: boolean;
 }
 interface KeyRequest {
   key: string;
@@ -21,7 +22,7 @@ interface KeyRequest {
   ifVersion?: number;
   ttlMs?: number;
 }
-interface GetResponse {
+export interface GetResponse {
   value: Buffer;
   version: number;
 }
@@ -35,6 +36,15 @@ export interface SetExtras {
   ifAbsent?: boolean;
   ifVersion?: number;
 }
+
+/** What became of a batch's entries: all that are not among the errors are written. */
+export interface BatchAnswer {
+  written: number;
+  errors: { index: number; code: number; message: string; unknown: boolean }[];
+}
+
+/** A thread of the server; see KillWorker in kv_admin.proto. */
+export type WorkerName = { kind: 'SHARD'; shard: number } | { kind: 'FLUSHER' | 'MERGER' };
 
 export interface ScanOptions {
   prefix?: Uint8Array;
@@ -87,6 +97,22 @@ export class KvClient {
   /** Resolves when the write is durable. Rejects with VersionConflict when a condition fails. */
   async set(key: string, value: Uint8Array, extras: SetExtras = {}): Promise<void> {
     await this.#call(METHODS.set, { key, value, ...extras });
+  }
+
+  /** As `set`; resolves with the version that the key now has. */
+  async setVersioned(key: string, value: Uint8Array, extras: SetExtras = {}): Promise<number> {
+    const request = { key, value, ...extras, wantVersion: true };
+    return (await this.#call(METHODS.set, request)).version;
+  }
+
+  /** Writes many entries; the part of each shard is atomic. */
+  batchSet(entries: { key: string; value: Uint8Array }[]): Promise<BatchAnswer> {
+    return this.#call(METHODS.batchSet, { entries });
+  }
+
+  /** Ends a thread of a server that allows it (admin.chaos); resolves when it is gone. */
+  async killWorker(worker: WorkerName): Promise<void> {
+    await this.#call(METHODS.killWorker, worker);
   }
 
   /** The value, undefined when the key has none. */
@@ -204,7 +230,9 @@ function loadMethods() {
   const admin = methodsOf('kv.Admin');
   return {
     stats: admin['Stats'] as Unary<object, ClusterStats>,
-    set: methods['Set'] as Unary<SetRequest, object>,
+    killWorker: admin['KillWorker'] as Unary<WorkerName, object>,
+    set: methods['Set'] as Unary<SetRequest, Versioned>,
+    batchSet: methods['BatchSet'] as Unary<{ entries: SetRequest[] }, BatchAnswer>,
     get: methods['Get'] as Unary<KeyRequest, GetResponse>,
     delete: methods['Delete'] as Unary<KeyRequest, object>,
     expire: methods['Expire'] as Unary<KeyRequest, Versioned>,

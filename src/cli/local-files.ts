@@ -1,5 +1,5 @@
 /** The user's own files, as the command line reads and writes them; the engine has its own port. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, StormError, systemCodeOf } from '../base/errors.js';
@@ -20,6 +20,17 @@ export function readLocalFileIfAny(path: string): Buffer | undefined {
   } catch (cause) {
     if (systemCodeOf(cause) === 'ENOENT') return undefined;
     throw new StormError('INVALID_ARGUMENT', `Cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Throws INVALID_ARGUMENT when the file cannot be written. */
+export function writeLocalFile(path: string, content: string): void {
+  try {
+    writeFileSync(path, content);
+  } catch (cause) {
+    throw new StormError('INVALID_ARGUMENT', `Cannot write ${path}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }
 

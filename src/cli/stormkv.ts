@@ -2,6 +2,7 @@
 /** The entry of the command line: the process's own arguments, streams and exit code. */
 import { isUtf8 } from 'node:buffer';
 import { systemCodeOf } from '../base/errors.js';
+import { chaosCommand } from './chaos-command.js';
 import { checkCommand } from './check-command.js';
 import type { CommandIo } from './command.js';
 import { delCommand } from './del-command.js';
@@ -66,6 +67,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       ttlCommand,
       statsCommand,
       demoCommand,
+      chaosCommand,
       inspectCommand,
       checkCommand,
     ],

@@ -12,6 +12,10 @@ export interface ServerProcessOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** What is run with `serve …`; the compiled command line if not given. */
   script?: string;
+  /** A configuration file; its data dir, addresses and shards give way to those named here. */
+  config?: string;
+  /** In a process group of its own, so that a Ctrl-C in the terminal does not reach it. */
+  isDetached?: true;
   readyTimeoutMs: number;
 }
 
@@ -43,8 +47,10 @@ export class ServerProcess {
     const args = [options.script ?? SCRIPT, 'serve', '--data-dir', options.dataDir];
     args.push('--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0');
     if (options.shardCount !== undefined) args.push('--shards', String(options.shardCount));
+    if (options.config !== undefined) args.push('--config', options.config);
     const child = spawn(process.execPath, args, {
       env: { ...options.env },
+      detached: options.isDetached === true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // Whatever ends this process, no server of it stays behind.
@@ -68,6 +74,11 @@ export class ServerProcess {
     } finally {
       late.clear();
     }
+  }
+
+  /** Passed on as it is, for instance SIGSTOP and SIGCONT. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   /** Resolves when the process is gone. */

@@ -45,6 +45,21 @@ test(
 );
 
 test(
+  'tells versions where asked, writes batches, has workers killed',
+  withClient(async (client) => {
+    const value = Buffer.from('v');
+    const version = await client.setVersioned('k', value);
+    assert.is(version, (await client.getVersioned('k'))?.version);
+    const entries = [
+      { key: '{t}/1', value },
+      { key: '{t}/2', value },
+    ];
+    assert.equal(await client.batchSet(entries), { written: 2, errors: [] });
+    await client.killWorker({ kind: 'SHARD', shard: 1 });
+  }),
+);
+
+test(
   'failures keep their code, message, outcome and hint',
   withClient(async (client, rig) => {
     rig.failure = new StormError('RESOURCE_EXHAUSTED', 'The lane is full', { retryAfterMs: 20 });

@@ -28,6 +28,11 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/router/http-load.ts': 'test/router/http-operations.test.ts',
   'src/router/http-query.ts': 'test/router/http-operations.test.ts',
   'src/router/http-scan.ts': 'test/router/http-operations.test.ts',
+  // Processes, disks and connections that are broken for real.
+  'src/chaos/attack.ts': 'test/rigs/chaos.test.ts',
+  'src/chaos/grpc-door.ts': 'test/rigs/chaos.test.ts',
+  'src/chaos/run-chaos.ts': 'test/rigs/chaos.test.ts',
+  'src/chaos/victim.ts': 'test/rigs/chaos.test.ts',
   // Parts of the gRPC door.
   'src/rpc/kv-service.ts': 'test/rpc/grpc-server.test.ts',
   'src/rpc/scan-stream.ts': 'test/rpc/grpc-operations.test.ts',

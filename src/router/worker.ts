@@ -7,6 +7,7 @@ import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../rpc/grpc-server.js';
 import { RouterEnd } from '../rpc/link.js';
+import { RouterStats } from '../rpc/router-stats.js';
 import { Admin } from './admin.js';
 import { HTTP_LIMITS_DEFAULT, startHttpDoor } from './http-door.js';
 import { Router } from './router.js';
@@ -31,7 +32,13 @@ const router = new Router({
 const supervisor = new SupervisorCalls(systemClock, (id, question) =>
   post({ kind: 'ask', id, question }),
 );
-const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => supervisor.sweep());
+const stats = new RouterStats(boot.stats);
+const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => {
+  supervisor.sweep();
+  const { inFlight, draining } = router.status();
+  stats.set('inFlight', inFlight);
+  stats.set('draining', Number(draining));
+});
 const doors = openDoors();
 
 control.on('message', (message: ToRouter) => {
@@ -62,7 +69,7 @@ loop.start();
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const status = () => router.status();
-  const admin = new Admin(boot.router, status, supervisor);
+  const admin = new Admin(supervisor);
   const common = { ...boot, operations: router, admin, clock: systemClock, status };
   const sizes = { keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax };
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };

@@ -1,8 +1,8 @@
 /**
  * What an operator asks of the whole cluster. Doors know only `AdminOperations`; a router answers
- * it by asking the main thread (`AdminQuestion` → `AdminAnswer` over the control port) and adding
- * what it alone knows. To add an operation: a question and its answer here, its handling in
- * supervisor/admin-desk.ts, a method in router/admin.ts, a codec, and a row of admin-service.ts.
+ * it by asking the main thread (`AdminQuestion` → `AdminAnswer` over the control port). To add an
+ * operation: a question and its answer here, its handling in supervisor/admin-desk.ts, a method in
+ * router/admin.ts, a codec, and a row of admin-service.ts.
  */
 import type { ErrorCode, StormError } from '../base/errors.js';
 import type { StatName } from './shard-stats.js';
@@ -32,7 +32,7 @@ export interface ProcessSituation {
   rssBytes: number;
 }
 
-/** What one router knows of itself. */
+/** How one router is. */
 export interface RouterSituation {
   router: number;
   draining: boolean;
@@ -48,15 +48,11 @@ export interface Bounds {
   diskTotalBytes: number;
 }
 
-/** What the main thread knows. */
-export interface ClusterSituation {
+export interface ClusterStats {
   process: ProcessSituation;
   bounds: Bounds;
-  shards: ShardSituation[];
-}
-
-export interface ClusterStats extends ClusterSituation {
   routers: RouterSituation[];
+  shards: ShardSituation[];
 }
 
 /** A thread that may be killed: of a shard by number, or one that flushes or merges. */
@@ -66,7 +62,7 @@ export type AdminQuestion = { kind: 'stats' } | { kind: 'kill'; victim: Victim }
 
 /** To the question of the same kind. */
 export type AdminAnswer =
-  | { kind: 'stats'; situation: ClusterSituation }
+  | { kind: 'stats'; stats: ClusterStats }
   | { kind: 'kill' }
   /** Any question may fail. */
   | { kind: 'failed'; code: ErrorCode; message: string };

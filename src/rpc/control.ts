@@ -96,6 +96,8 @@ export interface RouterBoot {
   slotOwner: SharedArrayBuffer;
   slotMapEpoch: number;
   routerBell: SharedArrayBuffer;
+  /** See router-stats.ts. */
+  stats: SharedArrayBuffer;
   /** The router's end of the control channel. Must be in the transfer list. */
   control: MessagePort;
 }

@@ -1,16 +1,11 @@
 /** Answers what the routers ask on behalf of operators. Main thread only. */
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type {
-  AdminAnswer,
-  AdminQuestion,
-  ClusterSituation,
-  Victim,
-} from '../rpc/admin-operations.js';
+import type { AdminAnswer, AdminQuestion, ClusterStats, Victim } from '../rpc/admin-operations.js';
 
 /** What the desk asks of the cluster. */
 export interface AdminSource {
-  situation(): ClusterSituation;
+  adminStats(): ClusterStats;
   /** Whether operators may break things on purpose. */
   readonly isChaosAllowed: boolean;
   /** Resolves when the thread is gone. */
@@ -38,7 +33,7 @@ export async function answerAdmin(
 async function answer(question: AdminQuestion, source: AdminSource): Promise<AdminAnswer> {
   switch (question.kind) {
     case 'stats':
-      return { kind: 'stats', situation: source.situation() };
+      return { kind: 'stats', stats: source.adminStats() };
     case 'kill':
       if (!source.isChaosAllowed) throw new StormError('FAILED_PRECONDITION', CHAOS_IS_OFF);
       await source.killWorker(question.victim);

@@ -13,7 +13,7 @@ import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import { shardId } from '../base/ids.js';
 import { SLOT_COUNT } from '../base/slot.js';
-import type { ClusterSituation, Victim } from '../rpc/admin-operations.js';
+import type { ClusterStats, Victim } from '../rpc/admin-operations.js';
 import type { Channels } from '../rpc/channels.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import type { StatName } from '../rpc/shard-stats.js';
@@ -212,7 +212,7 @@ export class RunningCluster implements Cluster {
   }
 
   /** What an operator is told of it. */
-  situation(): ClusterSituation {
+  adminStats(): ClusterStats {
     const { plan, host, clock } = this.#parts;
     const { freeBytes, totalBytes } = host.space(plan.dataDir);
     return {
@@ -228,6 +228,7 @@ export class RunningCluster implements Cluster {
         diskFreeBytes: freeBytes,
         diskTotalBytes: totalBytes,
       },
+      routers: this.#routers.map((router) => router.situation()),
       shards: this.#shards.map((shard) => shard.situation()),
     };
   }

@@ -6,9 +6,10 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type { AdminAnswer, AdminQuestion } from '../rpc/admin-operations.js';
+import type { AdminAnswer, AdminQuestion, RouterSituation } from '../rpc/admin-operations.js';
 import { type Channels, systemChannels } from '../rpc/channels.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
+import { RouterStats } from '../rpc/router-stats.js';
 import type { Log, LogFields, LogLevel } from './log.js';
 import type { RouterBoard } from './shard-keeper.js';
 import type { RouterLink } from './shard-life.js';
@@ -29,7 +30,7 @@ export interface RouterAddresses {
 }
 
 export interface RouterKeeperOptions {
-  boot: Omit<RouterBoot, 'control'>;
+  boot: Omit<RouterBoot, 'control' | 'stats'>;
   spawn: SpawnRouter;
   log: Log;
   /** A router died unasked; the process can only end. */
@@ -52,6 +53,7 @@ export class RouterKeeper {
   readonly #channels: Channels;
   readonly #control: MessagePort;
   readonly #routerControl: MessagePort;
+  readonly #stats = RouterStats.allocate();
   #thread: RouterThread | undefined;
   #phase: 'starting' | 'running' | 'draining' | 'gone' = 'starting';
   #starter: Waiter<RouterAddresses> | undefined;
@@ -66,13 +68,22 @@ export class RouterKeeper {
     this.#routerControl = control.port2;
   }
 
+  situation(): RouterSituation {
+    const stats = new RouterStats(this.#stats);
+    return {
+      router: this.#options.boot.router,
+      draining: stats.get('draining') !== 0,
+      inFlight: stats.get('inFlight'),
+    };
+  }
+
   /** Resolves when its doors listen; rejects with why they cannot. */
   start(): Promise<RouterAddresses> {
     const { boot, spawn } = this.#options;
     return new Promise((resolve, reject) => {
       this.#starter = { resolve, reject };
       try {
-        this.#thread = spawn({ ...boot, control: this.#routerControl });
+        this.#thread = spawn({ ...boot, stats: this.#stats, control: this.#routerControl });
       } catch (error) {
         this.#onExit(`no thread: ${messageOf(error)}`);
         return;

@@ -1,15 +1,14 @@
 import * as assert from 'uvu/assert';
 import { bytes, statsText, whole } from '../../src/cli/stats-view.js';
 import type { ClusterStats, ShardSituation } from '../../src/rpc/admin-operations.js';
-import { clusterSituation, shardSituation } from '../harness/fake-admin.js';
+import { clusterStats, shardSituation } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('stats-view');
 const MIB = 2 ** 20;
 
 function statsOf(...shards: ShardSituation[]): ClusterStats {
-  const routers = [{ router: 0, draining: false, inFlight: 3 }];
-  return { ...clusterSituation(shards), routers };
+  return clusterStats(shards);
 }
 
 /** The cells of the row of a shard in the table that has this column, by column. */

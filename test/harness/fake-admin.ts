@@ -3,7 +3,6 @@ import type { StormError } from '../../src/base/errors.js';
 import type {
   AdminDone,
   AdminOperations,
-  ClusterSituation,
   ClusterStats,
   ShardSituation,
   Victim,
@@ -29,7 +28,7 @@ export function shardSituation(
   };
 }
 
-export function clusterSituation(shards: ShardSituation[]): ClusterSituation {
+export function clusterStats(shards: ShardSituation[]): ClusterStats {
   return {
     process: { version: '1.2.3', pid: 4711, uptimeMs: 61_500.5, rssBytes: 200 * 2 ** 20 },
     bounds: {
@@ -38,6 +37,7 @@ export function clusterSituation(shards: ShardSituation[]): ClusterSituation {
       diskFreeBytes: 10 * 2 ** 30,
       diskTotalBytes: 20 * 2 ** 30,
     },
+    routers: [{ router: 0, draining: false, inFlight: 3 }],
     shards,
   };
 }
@@ -50,9 +50,8 @@ export class FakeAdmin implements AdminOperations {
 
   stats(timeoutMs: number, done: AdminDone<ClusterStats>): void {
     this.timeouts.push(timeoutMs);
-    const routers = [{ router: 0, draining: false, inFlight: 3 }];
     if (this.failWith !== undefined) done(this.failWith, undefined);
-    else done(undefined, { ...clusterSituation(this.shards), routers });
+    else done(undefined, clusterStats(this.shards));
   }
 
   readonly victims: Victim[] = [];

@@ -3,7 +3,7 @@ import type { StormError } from '../../src/base/errors.js';
 import { Admin } from '../../src/router/admin.js';
 import { SupervisorCalls } from '../../src/router/supervisor-calls.js';
 import type { ClusterStats } from '../../src/rpc/admin-operations.js';
-import { clusterSituation, shardSituation } from '../harness/fake-admin.js';
+import { clusterStats, shardSituation } from '../harness/fake-admin.js';
 import { ManualClock } from '../harness/manual-clock.js';
 import { suite } from '../harness/suite.js';
 
@@ -11,20 +11,19 @@ const { test, run } = suite('Admin');
 
 function makeRig() {
   const supervisor = new SupervisorCalls(new ManualClock(), () => {});
-  const status = () => ({ ready: true, draining: false, inFlight: 5, shards: [] });
   const outcomes: [StormError | undefined, ClusterStats | undefined][] = [];
-  const admin = new Admin(0, status, supervisor);
+  const admin = new Admin(supervisor);
   admin.stats(Infinity, (...outcome) => outcomes.push(outcome));
   return { supervisor, outcomes };
 }
 
-test('adds to the figures of the main thread what the router knows', () => {
+test('passes on the figures of the main thread', () => {
   const { supervisor, outcomes } = makeRig();
-  const situation = clusterSituation([shardSituation(0), shardSituation(1)]);
-  supervisor.answered(1, { kind: 'stats', situation });
+  const expected = clusterStats([shardSituation(0), shardSituation(1)]);
+  supervisor.answered(1, { kind: 'stats', stats: expected });
   const [error, stats] = outcomes[0] ?? [];
   assert.is(error, undefined);
-  assert.equal(stats, { ...situation, routers: [{ router: 0, draining: false, inFlight: 5 }] });
+  assert.is(stats, expected);
 });
 
 test('passes on why there are no figures', () => {
@@ -37,8 +36,7 @@ test('passes on why there are no figures', () => {
 test('passes on whom to kill, and how that went', () => {
   const asked: unknown[] = [];
   const supervisor = new SupervisorCalls(new ManualClock(), (_, question) => asked.push(question));
-  const status = () => ({ ready: true, draining: false, inFlight: 5, shards: [] });
-  const admin = new Admin(0, status, supervisor);
+  const admin = new Admin(supervisor);
   const outcomes: (string | undefined)[] = [];
   const victim = { kind: 'shard', shard: 2 } as const;
   for (let i = 0; i < 2; i++) {

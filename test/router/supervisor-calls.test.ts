@@ -2,13 +2,13 @@ import * as assert from 'uvu/assert';
 import type { StormError } from '../../src/base/errors.js';
 import { SupervisorCalls } from '../../src/router/supervisor-calls.js';
 import type { AdminAnswer, AdminQuestion } from '../../src/rpc/admin-operations.js';
-import { clusterSituation } from '../harness/fake-admin.js';
+import { clusterStats } from '../harness/fake-admin.js';
 import { ManualClock } from '../harness/manual-clock.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('SupervisorCalls');
 const STATS = { kind: 'stats' } as const;
-const ANSWER = { kind: 'stats', situation: clusterSituation([]) } as const;
+const ANSWER = { kind: 'stats', stats: clusterStats([]) } as const;
 
 interface Outcome {
   error: StormError | undefined;
@@ -33,7 +33,7 @@ test('posts a question and hands its answer to who asked, whatever the order', (
     [1, STATS],
     [2, STATS],
   ]);
-  const second = { ...ANSWER, situation: clusterSituation([]) };
+  const second = { ...ANSWER, stats: clusterStats([]) };
   calls.answered(2, second);
   calls.answered(1, ANSWER);
   assert.is(outcomes[0]?.answer, second);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 import * as assert from 'uvu/assert';
 import { decodeKillWorkerRequest, encodeStatsResponse } from '../../src/rpc/admin-codec.js';
-import { clusterSituation, shardSituation } from '../harness/fake-admin.js';
+import { clusterStats, shardSituation } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('admin-codec');
@@ -13,7 +13,7 @@ test('writes statistics that protobufjs reads, whole numbers and fractions alike
     shardSituation(0, { walBytesTotal: 2 ** 52, memTableBytes: 0.5 }),
     shardSituation(1, {}, { state: 'refused', reason: 'block 3 is damaged', epoch: 2 ** 40 }),
   ];
-  const situation = clusterSituation(shards);
+  const situation = clusterStats(shards);
   const routers = [{ router: 0, draining: true, inFlight: 9 }];
   const bytes = encodeStatsResponse({ ...situation, routers });
   const type = root.lookupType('kv.StatsResponse');
@@ -27,7 +27,7 @@ test('writes statistics that protobufjs reads, whole numbers and fractions alike
 });
 
 test('writes a cluster without shards and routers as empty lists', () => {
-  const bytes = encodeStatsResponse({ ...clusterSituation([]), routers: [] });
+  const bytes = encodeStatsResponse({ ...clusterStats([]), routers: [] });
   const type = root.lookupType('kv.StatsResponse');
   const found = type.toObject(type.decode(bytes), { arrays: true });
   assert.equal([found['routers'], found['shards']], [[], []]);

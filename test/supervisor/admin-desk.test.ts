@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { StormError } from '../../src/base/errors.js';
 import type { Victim } from '../../src/rpc/admin-operations.js';
 import { answerAdmin } from '../../src/supervisor/admin-desk.js';
-import { clusterSituation } from '../harness/fake-admin.js';
+import { clusterStats } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('admin-desk');
@@ -14,7 +14,7 @@ function failing(error: Error) {
     { kind: 'stats' },
     {
       ...QUIET,
-      situation: () => {
+      adminStats: () => {
         throw error;
       },
     },
@@ -22,9 +22,9 @@ function failing(error: Error) {
 }
 
 test('answers with the situation of the cluster', async () => {
-  const situation = clusterSituation([]);
-  const answer = await answerAdmin({ kind: 'stats' }, { ...QUIET, situation: () => situation });
-  assert.equal(answer, { kind: 'stats', situation });
+  const stats = clusterStats([]);
+  const answer = await answerAdmin({ kind: 'stats' }, { ...QUIET, adminStats: () => stats });
+  assert.equal(answer, { kind: 'stats', stats });
 });
 
 test('answers with what went wrong, and does not reject', async () => {
@@ -43,7 +43,7 @@ test('answers with what went wrong, and does not reject', async () => {
 test('kills a worker only where chaos is allowed, and says how to allow it', async () => {
   const killed: Victim[] = [];
   const source = {
-    situation: () => clusterSituation([]),
+    adminStats: () => clusterStats([]),
     killWorker: async (victim: Victim) => {
       killed.push(victim);
       if (victim.kind === 'shard') throw new StormError('INVALID_ARGUMENT', 'There is no shard 9');

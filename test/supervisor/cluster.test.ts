@@ -183,7 +183,8 @@ test('answers an operator with the state of the process, the bounds and every sh
   const answer = rig.routers[0]?.heard.find((message) => message.kind === 'answer');
   assert.ok(answer?.kind === 'answer' && answer.answer.kind === 'stats');
   assert.is(answer.id, 5);
-  const { process, bounds, shards } = answer.answer.situation;
+  const { process, bounds, routers, shards } = answer.answer.stats;
+  assert.equal(routers, [{ router: 0, draining: false, inFlight: 0 }]);
   assert.equal(process, { version: '1.2.3', pid: 4711, uptimeMs: 0, rssBytes: 1000 });
   assert.equal(bounds, {
     memTableBytesMax: 4096,
@@ -202,8 +203,8 @@ test('answers an operator with the state of the process, the bounds and every sh
   );
   assert.is(shards[0]?.counters.walLiveBytes, 0);
   await cluster.killShard(1);
-  assert.equal(cluster.situation().shards[1]?.state, 'recovering');
-  assert.match(cluster.situation().shards[1]?.reason ?? '', /exited/);
+  assert.equal(cluster.adminStats().shards[1]?.state, 'recovering');
+  assert.match(cluster.adminStats().shards[1]?.reason ?? '', /exited/);
   await rig.close(cluster);
 });
 

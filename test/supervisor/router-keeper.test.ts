@@ -13,7 +13,7 @@ import { suite } from '../harness/suite.js';
 import { delivered, LINK_SIZES, readAll } from './fake-shard.js';
 
 const { test, run } = suite('RouterKeeper');
-const BOOT: Omit<RouterBoot, 'control'> = {
+const BOOT: Omit<RouterBoot, 'control' | 'stats'> = {
   router: 0,
   grpcAddress: '127.0.0.1:0',
   httpAddress: '127.0.0.1:0',

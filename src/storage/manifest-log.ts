@@ -147,7 +147,13 @@ function readWhole(fs: FileSystem, path: string): Uint8Array {
   const handle = fs.open(path, 'read');
   try {
     const bytes = new Uint8Array(handle.sizeBytes());
-    return bytes.subarray(0, handle.readAt(bytes, 0, bytes.length, 0));
+    const got = handle.readAt(bytes, 0, bytes.length, 0);
+    if (got === bytes.length) return bytes;
+    // Taken for the end of the manifest, the edits behind it would be lost.
+    throw new CorruptionError(
+      `The manifest has ${bytes.length} bytes, but reading it ended after ${got}`,
+      { file: path, offset: got },
+    );
   } finally {
     handle.close();
   }

@@ -160,7 +160,12 @@ class SegmentWalk {
       if (this.#buffer.length < header.sizeBytes) this.#buffer = new Uint8Array(header.sizeBytes);
       const bytes = this.#buffer.subarray(0, header.sizeBytes);
       const got = handle.readAt(bytes, 0, bytes.length, 0);
-      return bytes.subarray(0, got);
+      if (got === bytes.length) return bytes;
+      // Taken for the end of the log, what is missing would be lost.
+      throw new CorruptionError(
+        `The WAL segment has ${header.sizeBytes} bytes, but reading it ended after ${got}`,
+        { file: path, offset: got, sequence: header.firstSequence },
+      );
     } finally {
       handle.close();
     }

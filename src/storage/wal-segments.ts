@@ -40,8 +40,15 @@ export function listSegments(fs: FileSystem, dir: string): SegmentFile[] {
     try {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
       const got = handle.readAt(block, 0, block.length, 0);
+      const sizeBytes = handle.sizeBytes();
+      if (got < Math.min(block.length, sizeBytes)) {
+        throw new CorruptionError(
+          `The WAL segment has ${sizeBytes} bytes, but reading its header ended after ${got}`,
+          { file: path, offset: got },
+        );
+      }
       const reading = decodeSegmentHeader(block.subarray(0, got));
-      files.push({ path, slot: parsed.number, sizeBytes: handle.sizeBytes(), reading });
+      files.push({ path, slot: parsed.number, sizeBytes, reading });
     } finally {
       handle.close();
     }

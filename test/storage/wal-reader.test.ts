@@ -274,10 +274,12 @@ test('a frame of another version or type is refused, naming what was found', () 
   }
 });
 
-test('an error of who takes the frames is passed on', () => {
+test('a read that fails or ends early is passed on, never taken for the end', () => {
   const { disk } = segment(false);
-  disk.fail({ kind: 'read', code: 'SHORT', nth: 2 });
-  assert.ok(readTexts(disk).texts.length <= 3);
+  for (const nth of [1, 2]) {
+    disk.fail({ kind: 'read', code: 'SHORT', nth });
+    assert.throws(() => readTexts(disk), /ended after/);
+  }
   disk.fail({ kind: 'read', code: 'EIO', nth: 2 });
   assert.throws(() => readTexts(disk), /EIO/);
 });

@@ -36,6 +36,7 @@ import {
 } from './range-scan.js';
 import { recoverShard } from './recovery.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
+import { type PacerFigures, WritePacer } from './write-pacer.js';
 import { decidePressure, type Pressure } from './write-pressure.js';
 
 /** Groups that may be on their way to the disk at once, each with a buffer of its own. */
@@ -59,6 +60,7 @@ export class Engine {
   readonly #wal: WriteAheadLog;
   readonly #stack: MemTableStack;
   readonly #keeper: Housekeeper;
+  readonly #pacer: WritePacer;
   readonly #freeGroups: CommitGroup[] = [];
   /** Committed, oldest first, waiting for durability. */
   readonly #pending: CommitGroup[] = [];
@@ -83,6 +85,7 @@ export class Engine {
     this.#snapshots = new Snapshots(SNAPSHOT_LIMITS, firstSnapshotId);
     const sequences = (): number[] => this.#snapshots.sequences();
     this.#keeper = new Housekeeper(env, options, recovered, this.#stack, sequences);
+    this.#pacer = new WritePacer(options.pacing, this.#stack, this.#keeper);
     if (distrust || recovered.distrust) this.#keeper.flushEverything();
     this.report = { records: recoveredRecords, lastSequence, tornTail };
     const payloadMax = options.walGroupBytesMax + options.batchBytesMax;
@@ -105,9 +108,13 @@ export class Engine {
     }
   }
 
-  /** An empty group to stage requests into, unless all of them are on their way. */
+  /**
+   * An empty group to stage requests into, unless all of them are on their way or writes are being
+   * slowed: then `maintain` tells when to ask again.
+   */
   openGroup(): CommitGroup | undefined {
-    return this.#poison === undefined ? this.#freeGroups.pop() : undefined;
+    if (this.#poison !== undefined || !this.#mayOpen()) return undefined;
+    return this.#freeGroups.pop();
   }
 
   /**
@@ -151,6 +158,7 @@ export class Engine {
     });
     this.#lastAppendMs = this.#env.clock.monotonicMs();
     this.#sealed = false;
+    this.#pacer.committed(group.payloadLength, this.#lastAppendMs);
   }
 
   /** The next group that is durable; it is applied by this call and may then be answered. */
@@ -263,7 +271,9 @@ export class Engine {
     if (this.#poison !== undefined) return now + IDLE_MS;
     this.#freezeForWal();
     const keeperDue = this.#keeper.run(now);
-    return Math.min(keeperDue, this.#syncIfDue(now), this.#sealIfDue(now));
+    this.#pacer.watch(now);
+    const due = Math.min(keeperDue, this.#syncIfDue(now), this.#sealIfDue(now));
+    return this.#pacer.mayOpen(now) ? due : Math.min(due, this.#pacer.openAtMs);
   }
 
   /**
@@ -298,23 +308,30 @@ export class Engine {
       tableBytes: tables.reduce((sum, { meta }) => sum + meta.sizeBytes, 0),
       tableEntries: tables.reduce((sum, { meta }) => sum + meta.entryCount, 0),
       mappedTables: tables.filter(({ reader }) => reader.isMapped).length,
+      ...this.#pacer.figures(this.#env.clock.monotonicMs()),
       ...this.#keeper.totals,
     };
   }
 
-  /** Seals the WAL, unless poisoned, and closes the files. */
+  /** Seals the WAL, unless poisoned, and closes the files, also when the seal fails. */
   close(): void {
-    if (this.#poison === undefined) {
+    try {
+      if (this.#poison !== undefined) return;
       this.#orPoison(() => this.#wal.seal(true));
       this.#keeper.noteDurable();
+    } finally {
+      this.#wal.close();
+      this.#keeper.close();
     }
-    this.#wal.close();
-    this.#keeper.close();
   }
 
   get #durableThrough(): number {
     const { walSync } = this.#options;
     return walSync === 'always' ? this.#wal.syncedThrough : this.#wal.appendedThrough;
+  }
+
+  #mayOpen(): boolean {
+    return this.#pacer.openAtMs === 0 || this.#pacer.mayOpen(this.#env.clock.monotonicMs());
   }
 
   #hasRoomFor(active: MemTable, group: CommitGroup): boolean {
@@ -366,7 +383,7 @@ export class Engine {
   }
 }
 
-export interface EngineFigures {
+export interface EngineFigures extends PacerFigures {
   durableSequence: number;
   walLiveBytes: number;
   memTableBytes: number;

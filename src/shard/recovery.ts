@@ -55,8 +55,34 @@ export interface Recovered {
   distrust: boolean;
 }
 
-/** `distrust`: a sync failed in an earlier life, even if no file says so. */
+interface Closable {
+  close(): void;
+}
+
+/**
+ * `distrust`: a sync failed in an earlier life, even if no file says so. When it throws, nothing
+ * that it opened stays open.
+ */
 export function recoverShard(env: EngineEnv, options: EngineOptions, distrust: boolean): Recovered {
+  const opened: Closable[] = [];
+  const keep = <T extends Closable>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  try {
+    return recover(env, options, distrust, keep);
+  } catch (error) {
+    for (const one of opened.reverse()) one.close();
+    throw error;
+  }
+}
+
+function recover(
+  env: EngineEnv,
+  options: EngineOptions,
+  distrust: boolean,
+  keep: <T extends Closable>(one: T) => T,
+): Recovered {
   const { fs } = env;
   const { dir } = options;
   const identity = { shard: options.shard, storeUuid: options.storeUuid };
@@ -65,7 +91,7 @@ export function recoverShard(env: EngineEnv, options: EngineOptions, distrust: b
   const state = found?.state ?? EMPTY_STATE;
   const leaseEnd = Math.max(state.nextNumber + NUMBER_LEASE, checkNumbers(env, dir, state));
   const opener = tableOpener(env, options);
-  const version = Version.open(opener, state);
+  const version = keep(Version.open(opener, state));
   const replay = new Replay(env, options.arenaBytes);
   const isSuspect = distrust || isDistrusted(fs, dir);
   const reading = found === undefined ? undefined : replayWal(env, options, state, replay);
@@ -78,10 +104,10 @@ export function recoverShard(env: EngineEnv, options: EngineOptions, distrust: b
     nextNumber: leaseEnd,
     durableSequence: lastSequence,
   };
-  const startWal = (): WalWriter => openWal(env, options, reading, ownerEpoch, lastSequence);
+  const startWal = (): WalWriter => keep(openWal(env, options, reading, ownerEpoch, lastSequence));
   // A new shard has its first segment before CURRENT can say that there must be one.
   const firstWal = found === undefined ? startWal() : undefined;
-  const manifest = ManifestLog.start(fs, dir, env.random, identity, next);
+  const manifest = keep(ManifestLog.start(fs, dir, env.random, identity, next));
   // Only now is the state that was read surely on disk: what it does not name may go.
   sweep(env, dir, state, manifest.number);
   if (isSuspect && reading !== undefined) removeSpares(fs, reading);

@@ -74,7 +74,12 @@ export class ReadSource implements BlockSource {
 
   constructor(handle: FileHandle) {
     this.#handle = handle;
-    this.sizeBytes = handle.sizeBytes();
+    try {
+      this.sizeBytes = handle.sizeBytes();
+    } catch (error) {
+      handle.close();
+      throw error;
+    }
   }
 
   load(offset: number, length: number, window: BlockWindow): void {

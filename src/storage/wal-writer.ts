@@ -238,8 +238,16 @@ export class WalWriter implements WriteAheadLog {
       if (sizeBytes === this.#options.segmentBytes && this.#spares.length < keepMax) {
         this.#spares.push({ path, slot });
       } else {
-        this.#fs.remove(path);
+        this.#removeQuietly(path);
       }
+    }
+  }
+
+  #removeQuietly(path: string): void {
+    try {
+      this.#fs.remove(path);
+    } catch {
+      // The next opening finds it as a spare and tries again: no reason to stop the log.
     }
   }
 
@@ -274,8 +282,13 @@ export class WalWriter implements WriteAheadLog {
       firstSequence,
       predecessor,
     });
-    handle.writeAt(block, 0, block.length, 0);
-    handle.syncData();
+    try {
+      handle.writeAt(block, 0, block.length, 0);
+      handle.syncData();
+    } catch (error) {
+      handle.close();
+      throw error;
+    }
     const chain = new DataView(block.buffer).getUint32(0, true);
     const offset = SEGMENT_HEADER_BYTES;
     const { path, slot } = spare;

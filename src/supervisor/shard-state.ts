@@ -157,7 +157,10 @@ function onRefused(state: ShardState, code: string, message: string): Transition
   const reason = `${code}: ${message}`;
   const isRefusal = !PASSING_CODES.includes(code);
   const told: ShardAction = isRefusal ? { kind: 'routers-refused', reason } : down(reason);
-  return end({ ...state, isRefusal }, reason, [told, { kind: 'timer', ms: EXIT_GRACE_MS }]);
+  // A call of the system failed: maybe a sync, and maybe the word of that could not be left either.
+  const distrustPageCache = state.distrustPageCache || code === 'UNAVAILABLE';
+  const next = { ...state, isRefusal, distrustPageCache };
+  return end(next, reason, [told, { kind: 'timer', ms: EXIT_GRACE_MS }]);
 }
 
 function onPoisoned(state: ShardState, message: string): Transition {

@@ -109,6 +109,15 @@ test('goes on distrusting until a life has served', () => {
   assert.is(lines.at(-1), 'timer@62 > recovering 3 | spawn 3 distrusting');
 });
 
+test('distrusts after an opening that a failed call of the system ended', () => {
+  const failed: ShardEvent = { kind: 'refused', code: 'UNAVAILABLE', message: 'EIO' };
+  const lines = trace([5, failed], [6, EXITED]);
+  assert.is(
+    lines.at(-1),
+    'exited@6 > recovering 2 | cancel-timer | release-life | spawn 2 distrusting',
+  );
+});
+
 test('terminates a thread that said it ends and does not', () => {
   assert.equal(trace([5, READY], [6, POISONED], [5006, TIMER], [5010, EXITED]).slice(3), [
     'timer@5006 > ending 1 | terminate',

@@ -37,6 +37,11 @@ export interface SimulatedDiskOptions {
   mapCopies?: boolean;
   /** Syncs return success and do nothing, like a disk that hides its cache. */
   lyingSync?: boolean;
+  /**
+   * A failed sync of a directory leaves its changes to the next one; default false, the harsher one:
+   * they are never durable. File systems with a journal take no writes at all after such a failure.
+   */
+  keepsUnsyncedNames?: boolean;
 }
 
 export class SimulatedDisk implements FileSystem {
@@ -244,7 +249,8 @@ export class SimulatedDisk implements FileSystem {
     try {
       this.#enter({ kind: 'syncDir', path: dir });
     } catch (error) {
-      if (!(error instanceof SimulatedCrash)) this.#names.loseUnsynced(node);
+      const isLost = !(error instanceof SimulatedCrash) && !this.#options.keepsUnsyncedNames;
+      if (isLost) this.#names.loseUnsynced(node);
       throw error;
     }
     if (!this.lyingSync) this.#names.sync(node);

@@ -130,7 +130,7 @@ const PLANTED: readonly Planted[] = [
     title: 'acknowledges before the sync',
     edits: ACK_BEFORE_SYNC?.edits ?? [],
     only: ['power-loss'],
-    because: /^(lost|order): /,
+    because: /^(lost|order|version|resurrected): /,
   },
   {
     title: 'answers stale reads at times',

@@ -36,7 +36,6 @@ import {
 } from './range-scan.js';
 import { recoverShard } from './recovery.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
-import { type PacerFigures, WritePacer } from './write-pacer.js';
 import { decidePressure, type Pressure } from './write-pressure.js';
 
 /** Groups that may be on their way to the disk at once, each with a buffer of its own. */
@@ -60,7 +59,6 @@ export class Engine {
   readonly #wal: WriteAheadLog;
   readonly #stack: MemTableStack;
   readonly #keeper: Housekeeper;
-  readonly #pacer: WritePacer;
   readonly #freeGroups: CommitGroup[] = [];
   /** Committed, oldest first, waiting for durability. */
   readonly #pending: CommitGroup[] = [];
@@ -85,7 +83,6 @@ export class Engine {
     this.#snapshots = new Snapshots(SNAPSHOT_LIMITS, firstSnapshotId);
     const sequences = (): number[] => this.#snapshots.sequences();
     this.#keeper = new Housekeeper(env, options, recovered, this.#stack, sequences);
-    this.#pacer = new WritePacer(options.pacing, this.#stack, this.#keeper);
     if (distrust || recovered.distrust) this.#keeper.flushEverything();
     this.report = { records: recoveredRecords, lastSequence, tornTail };
     const payloadMax = options.walGroupBytesMax + options.batchBytesMax;
@@ -108,13 +105,9 @@ export class Engine {
     }
   }
 
-  /**
-   * An empty group to stage requests into, unless all of them are on their way or writes are being
-   * slowed: then `maintain` tells when to ask again.
-   */
+  /** An empty group to stage requests into, unless all of them are on their way. */
   openGroup(): CommitGroup | undefined {
-    if (this.#poison !== undefined || !this.#mayOpen()) return undefined;
-    return this.#freeGroups.pop();
+    return this.#poison === undefined ? this.#freeGroups.pop() : undefined;
   }
 
   /**
@@ -158,7 +151,6 @@ export class Engine {
     });
     this.#lastAppendMs = this.#env.clock.monotonicMs();
     this.#sealed = false;
-    this.#pacer.committed(group.payloadLength, this.#lastAppendMs);
   }
 
   /** The next group that is durable; it is applied by this call and may then be answered. */
@@ -271,9 +263,7 @@ export class Engine {
     if (this.#poison !== undefined) return now + IDLE_MS;
     this.#freezeForWal();
     const keeperDue = this.#keeper.run(now);
-    this.#pacer.watch(now);
-    const due = Math.min(keeperDue, this.#syncIfDue(now), this.#sealIfDue(now));
-    return this.#pacer.mayOpen(now) ? due : Math.min(due, this.#pacer.openAtMs);
+    return Math.min(keeperDue, this.#syncIfDue(now), this.#sealIfDue(now));
   }
 
   /**
@@ -308,7 +298,6 @@ export class Engine {
       tableBytes: tables.reduce((sum, { meta }) => sum + meta.sizeBytes, 0),
       tableEntries: tables.reduce((sum, { meta }) => sum + meta.entryCount, 0),
       mappedTables: tables.filter(({ reader }) => reader.isMapped).length,
-      ...this.#pacer.figures(this.#env.clock.monotonicMs()),
       ...this.#keeper.totals,
     };
   }
@@ -328,10 +317,6 @@ export class Engine {
   get #durableThrough(): number {
     const { walSync } = this.#options;
     return walSync === 'always' ? this.#wal.syncedThrough : this.#wal.appendedThrough;
-  }
-
-  #mayOpen(): boolean {
-    return this.#pacer.openAtMs === 0 || this.#pacer.mayOpen(this.#env.clock.monotonicMs());
   }
 
   #hasRoomFor(active: MemTable, group: CommitGroup): boolean {
@@ -383,7 +368,7 @@ export class Engine {
   }
 }
 
-export interface EngineFigures extends PacerFigures {
+export interface EngineFigures {
   durableSequence: number;
   walLiveBytes: number;
   memTableBytes: number;

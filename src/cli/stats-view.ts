@@ -50,7 +50,8 @@ const MEMORY: readonly Column[] = [
   { head: 'MemTable', text: memTableFill },
   { head: 'frozen', text: ({ now }) => whole(now['frozenMemTables']) },
   { head: 'pressure', text: pressureOf, align: 'left', needs: 'pressureState' },
-  { head: 'debt', text: ({ now }) => bytes(now['debtBytes']), needs: 'debtBytes' },
+  { head: 'delayed', text: (row) => flow(row, 'delayedGroupsTotal'), needs: 'delayedGroupsTotal' },
+  { head: 'merges owed', text: ({ now }) => bytes(now['debtBytes']), needs: 'debtBytes' },
 ];
 
 const TABLES: readonly Column[] = [
@@ -152,13 +153,19 @@ function memTableFill({ now, bounds, count }: Row): string {
 
 function pressureOf({ shard, now }: Row): string {
   if (shard === undefined) return '';
-  const state = PRESSURE_STATES[now['pressureState'] ?? 0] ?? String(now['pressureState']);
-  const reason = PRESSURE_REASONS[now['pressureReason'] ?? 0] ?? String(now['pressureReason']);
-  return reason === '' ? state : `${state} (${reason})`;
+  const state = nameOf(PRESSURE_STATES, now['pressureState']);
+  const reason = nameOf(PRESSURE_REASONS, now['pressureReason']);
+  return reason === '' ? state : `${state}: ${reason}`;
 }
 
-const PRESSURE_STATES: readonly string[] = ['none'];
-const PRESSURE_REASONS: readonly string[] = [''];
+/** As rpc/shard-stats.ts numbers them. */
+const PRESSURE_STATES = ['none', 'delays'];
+const PRESSURE_REASONS = ['', 'a flush', 'sorted runs', 'merges owed'];
+
+/** A server that is newer may have more. */
+function nameOf(names: readonly string[], value = 0): string {
+  return names[value] ?? String(value);
+}
 
 function recoveryOf({ recoveries, recoveryMs, recoveredRecords }: ShardSituation): string {
   if (recoveries === 0) return '-';

@@ -70,6 +70,19 @@ test('begins again with totals when the server was started anew', () => {
   assert.is(rowOf(text, 'writes', '0')['writes'], '10');
 });
 
+test('shows the pressure and its reason, where the server tells them', () => {
+  const shard = shardSituation(0);
+  const pressed = (state: number, reason: number) => {
+    const figures = { pressureState: state, pressureReason: reason, debtBytes: 3 * MIB };
+    const counters = { ...shard.counters, ...figures };
+    return rowOf(statsText(statsOf({ ...shard, counters })), 'MemTable', '0');
+  };
+  assert.is(pressed(0, 0)['pressure'], 'none');
+  assert.is(pressed(1, 2)['pressure'], 'delays: sorted runs');
+  assert.is(pressed(1, 2)['merges owed'], '3.0 MiB');
+  assert.is(pressed(7, 9)['pressure'], '7: 9', 'names of a newer server');
+});
+
 test('says what is wrong with a shard, and has no row for all where there is one', () => {
   const trouble = { state: 'refused', reason: 'table-000004.sst is damaged', recoveries: 0 };
   const text = statsText(statsOf(shardSituation(0, {}, trouble)));

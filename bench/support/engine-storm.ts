@@ -30,7 +30,14 @@ export async function writeStorm(
   let heldRun: Uint8Array | undefined;
   while (watch.acknowledged < entries) {
     const group = engine.openGroup();
-    if (group === undefined) throw new Error(`Poisoned: ${engine.poison}`);
+    if (group === undefined) {
+      if (engine.poison !== undefined) throw new Error(`Poisoned: ${engine.poison}`);
+      // Slowed: the shard's thread would park until then.
+      const restMs = engine.maintain() - performance.now();
+      if (restMs > 1) await new Promise((resolve) => setTimeout(resolve, restMs));
+      else await eventLoopTurn();
+      continue;
+    }
     let held = false;
     const left = Math.ceil((entries - watch.acknowledged) / batch);
     for (let i = 0; i < Math.min(outstanding, left) && !held; i++) {

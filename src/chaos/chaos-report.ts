@@ -27,7 +27,7 @@ export function chaosReport(result: ChaosResult, version: string): string {
       ...(timeline.errors.size > 0 ? [errorsOf(timeline)] : []),
       METHOD,
     ],
-    footer: `The same faults and operations again: stormkv chaos --shards ${shards} --seed ${seed}`,
+    footer: `The same faults and operations again: stormkv chaos --shards ${shards} --seed ${seed} --kills ${result.kills}`,
   });
 }
 
@@ -35,7 +35,7 @@ function tilesOf({ kills, operations, timeline, histories, violations }: ChaosRe
   const { total, faults } = timeline;
   return [
     { name: 'violations', value: grouped(violations.length) },
-    { name: 'kills', value: grouped(kills), note: `${faults.length} faults in all` },
+    { name: 'kills', value: grouped(kills), note: `${grouped(faults.length)} faults in all` },
     { name: 'acknowledged', value: grouped(total.writes), note: 'writes, all checked' },
     { name: 'operations judged', value: grouped(operations), note: `${histories} histories` },
     { name: 'unknown outcomes', value: grouped(total.unknown), note: 'perhaps applied' },

@@ -88,7 +88,9 @@ export function formatResult(result: ChaosResult): string {
 
 /** One sentence. */
 export function verdictOf({ violations, isInterrupted, kills }: ChaosResult): string {
-  if (violations.length > 0) return `FAILED: ${violations.length} violations of what is promised.`;
+  const count = violations.length;
+  if (count > 0)
+    return `FAILED: ${count} ${count === 1 ? 'violation' : 'violations'} of a promise.`;
   const what = `every promise was kept through ${kills} ${kills === 1 ? 'kill' : 'kills'}`;
   return isInterrupted ? `Interrupted; until then ${what}.` : `${what}.`.replace('e', 'E');
 }

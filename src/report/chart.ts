@@ -67,6 +67,10 @@ const FRAMES: readonly Frame[] = [
 const [TOP, RIGHT, BOTTOM] = [12, 12, 26];
 const PLOT_HEIGHT = 220;
 const LANE_HEIGHT = 34;
+const POINT_PX_MIN = 2.5;
+const EVENT_PX_MIN = 3;
+/** Closer together on the average, the edges of shades would hide the curve. */
+const EDGE_PX_MIN = 12;
 /** Names of colours in the page's style. */
 const COLORS = 4;
 
@@ -82,12 +86,12 @@ export function renderTimeChart(chart: TimeChart): string {
   const pictures = FRAMES.map((frame) => {
     const x = timeScale(chart.endS, frame.steps);
     const at = placer(frame, x, y);
-    const shades = chart.shaded.map((span) => shadeOf(span, at, chart.endS, TOP, PLOT_HEIGHT));
+    const shades = shadesOf(chart.shaded, at, chart.endS, frame);
     const parts = [
       ...shades,
       ...yAxis(frame, y, at.y),
       ...xAxis(frame, x, at.x, TOP + PLOT_HEIGHT),
-      ...chart.series.map((series, i) => curveOf(series, i, at)),
+      ...chart.series.map((series, i) => curveOf(thinned(series, frame), i, at)),
     ];
     return svg(frame, height, chart, parts);
   });
@@ -197,19 +201,48 @@ function curveOf({ points, style }: Series, index: number, at: Placer): string {
   return runs.join('');
 }
 
-function shadeOf(span: Span, at: Placer, endS: number, top: number, height: number): string {
-  const from = at.x(span.fromS);
-  const width = Math.max(1, at.x(span.toS ?? endS) - from);
-  return (
-    `<g class="shade"><title>${escapeHtml(span.title)}</title>` +
-    `<rect x="${px(from)}" y="${top}" width="${px(width)}" height="${height}"/>` +
-    `<path d="M${px(from)} ${top}v${height}"/></g>`
-  );
+/** Where there are more points than can be told apart, neighbours are averaged. */
+function thinned(series: Series, { width, left }: Frame): Series {
+  const room = (width - left - RIGHT) / POINT_PX_MIN;
+  const factor = Math.ceil(series.points.length / room);
+  if (factor <= 1) return series;
+  const points: [number, number | undefined][] = [];
+  for (let i = 0; i < series.points.length; i += factor) {
+    const part = series.points.slice(i, i + factor);
+    const values = part.map(([, value]) => value).filter((value) => value !== undefined);
+    const sum = values.reduce((total, value) => total + value, 0);
+    const mean = values.length === 0 ? undefined : sum / values.length;
+    points.push([part.reduce((total, [seconds]) => total + seconds, 0) / part.length, mean]);
+  }
+  return { ...series, points };
+}
+
+/** Shades that touch are one, so that many of them do not add up to a wall. */
+function shadesOf(spans: readonly Span[], at: Placer, endS: number, { width }: Frame): string[] {
+  const groups: { from: number; to: number; count: number; title: string }[] = [];
+  for (const { fromS, toS, title } of spans.toSorted((a, b) => a.fromS - b.fromS)) {
+    const from = Math.min(at.x(fromS), width - RIGHT - 1);
+    const to = Math.max(from + 1, at.x(toS ?? endS));
+    const last = groups.at(-1);
+    if (last !== undefined && from <= last.to + 1) {
+      last.to = Math.max(last.to, to);
+      last.count++;
+    } else groups.push({ from, to, count: 1, title });
+  }
+  const hasEdges = spans.length <= width / EDGE_PX_MIN;
+  return groups.map(({ from, to, count, title }) => {
+    const words = count === 1 ? title : `${title}, and ${count - 1} more`;
+    const edge = hasEdges ? `<path d="M${px(from)} ${TOP}v${PLOT_HEIGHT}"/>` : '';
+    return (
+      `<g class="shade"><title>${escapeHtml(words)}</title><rect x="${px(from)}" y="${TOP}" ` +
+      `width="${px(to - from)}" height="${PLOT_HEIGHT}"/>${edge}</g>`
+    );
+  });
 }
 
 function eventOf(span: Span, at: Placer, endS: number, top: number): string {
-  const from = at.x(span.fromS);
-  const width = Math.max(3, at.x(span.toS ?? endS) - from);
+  const from = Math.min(at.x(span.fromS), at.x(endS) - EVENT_PX_MIN);
+  const width = Math.max(EVENT_PX_MIN, at.x(span.toS ?? endS) - from);
   const kind = span.toS === undefined ? 'event open' : 'event';
   return (
     `<g class="${kind}"><title>${escapeHtml(span.title)}</title>` +

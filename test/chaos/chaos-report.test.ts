@@ -23,7 +23,7 @@ test('shows verdict, figures, every fault and how to do it again', () => {
 test('shows what was violated', () => {
   const violations = [{ invariant: 'lost', text: 'hot/1: get found <no value>' }] as const;
   const html = chaosReport(madeUpResult({ violations }), '1.2.3');
-  assert.ok(html.includes('FAILED: 1 violations'));
+  assert.ok(html.includes('FAILED: 1 violation '));
   assert.ok(html.includes('hot/1: get found &lt;no value&gt;'));
 });
 

@@ -13,7 +13,7 @@ test('says in a sentence whether every promise was kept', () => {
     'Interrupted; until then every promise was kept through 1 kill.',
   );
   const violations = [{ invariant: 'lost', text: 'hot/1: get found no value' }] as const;
-  assert.match(verdictOf(madeUpResult({ violations })), /^FAILED: 1 violations/);
+  assert.match(verdictOf(madeUpResult({ violations })), /^FAILED: 1 violation /);
 });
 
 test('shows figures, faults and what was violated', () => {

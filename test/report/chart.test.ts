@@ -50,6 +50,23 @@ test('draws nothing wrong of nothing', () => {
   assert.not(/NaN|Infinity|undefined/.test(renderLaneChart(lanes)));
 });
 
+test('shades that touch are one, and thousands of points are thinned', () => {
+  const shaded = Array.from({ length: 1000 }, (_, i) => ({
+    fromS: i * 0.06,
+    toS: i * 0.06 + 0.05,
+    title: `kill ${i}`,
+  }));
+  const points = Array.from({ length: 5000 }, (_, i) => [i * 0.012, i % 7] as const);
+  const html = renderTimeChart({
+    ...CHART,
+    shaded,
+    series: [{ name: 'w', style: 'line', points }],
+  });
+  assert.ok((html.match(/class="shade"/g) ?? []).length < 10);
+  assert.match(html, /kill 0, and 999 more/);
+  assert.ok(html.length < 20_000, `${html.length} bytes`);
+});
+
 test('an event is wide enough to be seen, and one without an end reaches the end', () => {
   const html = renderLaneChart({
     kind: 'lane-chart',

@@ -1,7 +1,7 @@
 /** A chaos run as a report. */
 import type { Span } from '../report/chart.js';
 import { renderReport, type Section, type Tile } from '../report/report.js';
-import { faultSums, grouped, ms, verdictOf } from './chaos-result.js';
+import { counted, faultSums, grouped, ms, verdictOf } from './chaos-result.js';
 import { FAULT_KINDS, FAULTS } from './faults.js';
 import type { ChaosResult } from './run-chaos.js';
 import { type FaultEvent, latencyOf, type Slot, type Timeline } from './timeline.js';
@@ -37,7 +37,11 @@ function tilesOf({ kills, operations, timeline, histories, violations }: ChaosRe
     { name: 'violations', value: grouped(violations.length) },
     { name: 'kills', value: grouped(kills), note: `${grouped(faults.length)} faults in all` },
     { name: 'acknowledged', value: grouped(total.writes), note: 'writes, all checked' },
-    { name: 'operations judged', value: grouped(operations), note: `${histories} histories` },
+    {
+      name: 'operations judged',
+      value: grouped(operations),
+      note: counted(histories, 'history', 'histories'),
+    },
     { name: 'unknown outcomes', value: grouped(total.unknown), note: 'perhaps applied' },
     {
       name: 'latency p99',

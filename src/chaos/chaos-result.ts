@@ -60,7 +60,10 @@ export function formatResult(result: ChaosResult): string {
   const rows = [
     ['run', `${seconds} s, ${result.shards} shards, seed ${result.seed}`],
     ['acknowledged', `${grouped(total.writes)} writes, all checked`],
-    ['judged', `${grouped(result.operations)} operations in ${result.histories} histories`],
+    [
+      'judged',
+      `${grouped(result.operations)} operations in ${counted(result.histories, 'history', 'histories')}`,
+    ],
     ['refused', `${grouped(total.refused)} calls, surely not applied`],
     ['unknown', `${grouped(total.unknown)} writes, perhaps applied`],
     ['latency', `p50 ${ms(latencyOf(total, 0.5))}, p99 ${ms(latencyOf(total, 0.99))}`],
@@ -89,10 +92,14 @@ export function formatResult(result: ChaosResult): string {
 /** One sentence. */
 export function verdictOf({ violations, isInterrupted, kills }: ChaosResult): string {
   const count = violations.length;
-  if (count > 0)
-    return `FAILED: ${count} ${count === 1 ? 'violation' : 'violations'} of a promise.`;
-  const what = `every promise was kept through ${kills} ${kills === 1 ? 'kill' : 'kills'}`;
+  if (count > 0) return `FAILED: ${counted(count, 'violation', 'violations')} of a promise.`;
+  const what = `every promise was kept through ${counted(kills, 'kill', 'kills')}`;
   return isInterrupted ? `Interrupted; until then ${what}.` : `${what}.`.replace('e', 'E');
+}
+
+/** `1 history`, `2 histories`. */
+export function counted(count: number, one: string, more: string): string {
+  return `${grouped(count)} ${count === 1 ? one : more}`;
 }
 
 /** A duration for people. */

@@ -114,6 +114,7 @@ class ChaosRun {
     const ticking = this.#tick(() => isOver);
     try {
       while (!this.#isEnough()) await this.#oneRound();
+      this.#phase = 'read back';
       if (!this.#isDead) await this.#readBack(this.#clients.allKeys);
     } catch (error) {
       this.#die(error);

@@ -32,6 +32,16 @@ const MODEL: TestRun = {
   env: { MODEL_SEEDS: '1', MODEL_OPERATIONS: '4000' },
 };
 
+/** Crashes in the workloads whose name holds this, and in the openings after them. */
+function crashStates(only: string): TestRun {
+  return { test: 'test/rigs/crash-states.test.js', env: { RIG_CRASH_ONLY: only } };
+}
+
+/** Failing calls in the workloads whose name holds this. */
+function nthCall(only: string): TestRun {
+  return { test: 'test/rigs/nth-call.test.js', env: { RIG_NTH_WORKLOADS: only } };
+}
+
 /** A key has a wrong value, or recovery finds what must be there gone and refuses. */
 const LOSS = /key-\d+: found|CorruptionError|are damaged|StormError: .*(?:missing|no CURRENT)/;
 
@@ -39,6 +49,7 @@ const WAL_WRITER = 'src/storage/wal-writer.js';
 const WAL_READER = 'src/storage/wal-reader.js';
 const ENGINE = 'src/shard/engine.js';
 const HOUSEKEEPER = 'src/shard/housekeeper.js';
+const MERGES = 'src/shard/merges.js';
 const RECOVERY_FILE = 'src/shard/recovery.js';
 
 /** Opening the log goes on in its last segment, behind everything that is there. */
@@ -314,11 +325,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     title: 'unlinking merged tables before the manifest edit',
     edits: [
       {
-        file: HOUSEKEEPER,
-        find: 'this.#commit(makeEdit, () => { for (const number of removed)',
+        file: MERGES,
+        find: 'this.#host.commit(makeEdit, () => { for (const { number } of removed)',
         replace:
-          'for (const number of removed) this.#remove(tableFileName(number));' +
-          'this.#commit(makeEdit, () => { for (const number of [])',
+          'for (const { number } of removed) this.#host.removeTable(number);' +
+          'this.#host.commit(makeEdit, () => { for (const { number } of [])',
       },
     ],
     foundBy: POWER_ORDER,
@@ -328,8 +339,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     title: 'dropping a delete above an older version',
     edits: [
       {
-        file: 'src/compactor/run-merge.js',
-        find: 'isGone && job.bottom && stripe === 0',
+        file: 'src/compactor/live-versions.js',
+        find: 'isGone && stripe === 0 && !mayHide(from, older)',
         replace: 'isGone && stripe === 0',
       },
     ],
@@ -410,5 +421,110 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     foundBy: FULL_DISK,
     because: /UNAVAILABLE/,
+  },
+  {
+    title: 'removing spare segments before the new manifest is durable',
+    edits: [
+      { file: RECOVERY_FILE, find: 'removeSpares(fs, reading); const wal', replace: '; const wal' },
+      {
+        file: RECOVERY_FILE,
+        find: 'const ownerEpoch = Math.max(',
+        replace:
+          'if (isSuspect && reading !== undefined) removeSpares(fs, reading);' +
+          'const ownerEpoch = Math.max(',
+      },
+    ],
+    foundBy: crashStates('with distrust'),
+    because: /segment \d+ is missing or doubled/,
+  },
+  {
+    title: 'no fresh copy of the newest segment after a failed sync',
+    edits: [
+      {
+        file: RECOVERY_FILE,
+        find: 'if (isSuspect && segment === newest)',
+        replace: 'if (segment === undefined)',
+      },
+    ],
+    foundBy: crashStates('with distrust'),
+    because: /then .*CorruptionError/s,
+  },
+  {
+    title: 'taking a frame whose checksum does not hold',
+    edits: [
+      {
+        file: 'src/storage/log-frame.js',
+        find: '|| crc32(bytes.subarray(at + AT_LENGTH, end)) !== header.crc',
+        replace: '',
+      },
+    ],
+    foundBy: crashStates('torn tail'),
+    because: /Malformed entry run/,
+  },
+  {
+    title: 'reusing the file numbers of the life before',
+    edits: [{ file: RECOVERY_FILE, find: 'nextNumber: leaseEnd,', replace: '' }],
+    foundBy: crashStates('flush'),
+    because: /newer than the manifest|EEXIST/,
+  },
+  {
+    title: 'a segment whose header names an end that was not synced',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: 'this.#syncCurrent(); handle.close();',
+        replace: 'handle.close();',
+      },
+    ],
+    foundBy: crashStates('leave syncs to the system'),
+    because: /bytes of the WAL are damaged/,
+  },
+  {
+    title: 'no sync of the shard folders before ROOT names them',
+    edits: [
+      {
+        file: 'src/storage/root-manifest.js',
+        find: 'fs.syncDir(dir); writeCheckedJson(',
+        replace: 'writeCheckedJson(',
+      },
+    ],
+    foundBy: crashStates('open an empty store'),
+    because: /is missing, but ROOT names/,
+  },
+  {
+    title: 'files that stay open when an opening fails',
+    edits: [
+      {
+        file: RECOVERY_FILE,
+        find: 'for (const one of opened.reverse()) one.close();',
+        replace: '',
+      },
+    ],
+    foundBy: nthCall('put'),
+    because: /files are still open/,
+  },
+  {
+    title: 'taking a short read for the end of the log',
+    edits: [
+      {
+        file: WAL_READER,
+        find: 'if (got === bytes.length) return bytes;',
+        replace: 'return bytes.subarray(0, got);',
+      },
+    ],
+    foundBy: nthCall('replay more than one'),
+    because: /the last sequence is \d+, expected/,
+  },
+  {
+    title: 'answering a write that failed',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: 'current.handle.writeAt(bytes, 0, size, current.offset);',
+        replace: 'try { current.handle.writeAt(bytes, 0, size, current.offset); } catch {}',
+      },
+    ],
+    foundBy: nthCall('put'),
+    because: /the last sequence is \d+, expected|the shard does not open/,
   },
 ];

@@ -72,7 +72,7 @@ test('nothing is lost, whatever a crash leaves and wherever the next one comes',
     ...{ lost: faults.length, seconds: Math.round(seconds() * 10) / 10 },
   };
   console.log(`RIG crash-states ${JSON.stringify(summary)}`);
-  assert.is(faults.slice(0, FAULTS_SHOWN_MAX).join('\n\n'), '');
+  if (faults.length > 0) throw new Fault(faults.slice(0, FAULTS_SHOWN_MAX).join('\n\n'));
   if (FROM > 0 || TO < everything.length) return;
   const operations = recordings.reduce((sum, recording) => sum + recording.operations, 0);
   assert.is(covered, operations, 'every operation of every workload was the moment of a crash');

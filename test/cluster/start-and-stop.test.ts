@@ -127,8 +127,9 @@ test('refuses wrong options and too little memory before it writes anything', ()
     const memory = { bytesMax: 4 * 1024 * 1024 };
     const small = await refusalOf({ ...smallConfig(data), memory });
     assert.match(small.message, /memory\.bytesMax/);
-    const threads = await refusalOf({ ...smallConfig(data), router: { threads: 2 } });
-    assert.match(threads.message, /router\.threads/);
+    const ports = { grpc: { address: '127.0.0.1:65535' }, router: { threads: 2 } };
+    const doors = await refusalOf({ ...smallConfig(data), ...ports });
+    assert.match(doors.message, /router\.threads 2 needs the gRPC ports 65535 to 65536/);
     assert.equal(readdirSync(data), []);
     rmSync(data, { recursive: true });
   }));

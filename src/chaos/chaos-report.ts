@@ -27,7 +27,9 @@ export function chaosReport(result: ChaosResult, version: string): string {
       ...(timeline.errors.size > 0 ? [errorsOf(timeline)] : []),
       METHOD,
     ],
-    footer: `The same faults and operations again: stormkv chaos --shards ${shards} --seed ${seed} --kills ${result.kills}`,
+    footer:
+      'The same faults and operations again: ' +
+      `stormkv chaos --shards ${shards} --seed ${seed} --kills ${result.kills}`,
   });
 }
 

@@ -62,7 +62,8 @@ export function formatResult(result: ChaosResult): string {
     ['acknowledged', `${grouped(total.writes)} writes, all checked`],
     [
       'judged',
-      `${grouped(result.operations)} operations in ${counted(result.histories, 'history', 'histories')}`,
+      `${grouped(result.operations)} operations in ` +
+        counted(result.histories, 'history', 'histories'),
     ],
     ['refused', `${grouped(total.refused)} calls, surely not applied`],
     ['unknown', `${grouped(total.unknown)} writes, perhaps applied`],

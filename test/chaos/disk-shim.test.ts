@@ -34,8 +34,12 @@ async function withDisk(
         try { work(); return 'ok'; } catch (error) { return error.code; }
       };
       const order = async () => { console.log('ORDER'); await once(process.stdin, 'data'); };
-      const settle = () => new Promise((resolve) => setTimeout(resolve, 300));
-      setTimeout(() => process.exit(9), 20_000);
+      // Orders are obeyed in turn, so that the one for space tells that those before it were, too.
+      const free = () => fs.statfsSync(data).bavail;
+      const until = async (isTrue) => {
+        while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
+      };
+      const death = () => until(() => false);
     `;
     writeFileSync(path, head + script);
     const child = spawn(process.execPath, [path], { env: { ...process.env, ...shim.env } });
@@ -44,6 +48,8 @@ async function withDisk(
       child.on('close', (_, signal) => resolve(signal));
     });
     child.stderr.pipe(process.stderr);
+    // It may be dead before it is told that the order was given.
+    child.stdin.on('error', () => {});
     child.stdout.on('data', (chunk) => {
       output += String(chunk);
       if (!String(chunk).includes('ORDER')) return;
@@ -72,7 +78,7 @@ test('loses with the power what was not synced: bytes, sizes and names', () =>
      fs.linkSync(data + '/c', data + '/d');
      fs.unlinkSync(data + '/gone');
      await order();
-     await settle();`,
+     await death();`,
     ['drop all'],
     (data) => {
       assert.is(readFileSync(join(data, 'a'), 'latin1'), 'old'.padEnd(6000, '.'));
@@ -90,7 +96,7 @@ test('keeps what was synced, and of the rest any sectors', () =>
      fs.fsyncSync(fs.openSync(data, 'r'));
      write(a, 'n'.repeat(64 * 1024), 0);
      await order();
-     await settle();`,
+     await death();`,
     ['drop some 5'],
     (data) => {
       const text = readFileSync(join(data, 'b'), 'latin1');
@@ -106,16 +112,16 @@ test('fills up: no new bytes and no new files, until there is space again', () =
     `const a = fs.openSync(data + '/a', 'wx+');
      write(a, 'x'.repeat(5000), 0);
      await order();
-     await settle();
+     await until(() => free() === 0);
      console.log(attempt(() => write(a, 'y', 0)), attempt(() => write(a, 'y', 5000)));
-     console.log(attempt(() => fs.openSync(data + '/b', 'wx')), fs.statfsSync(data).bavail);
+     console.log(attempt(() => fs.openSync(data + '/b', 'wx')));
      await order();
-     await settle();
+     await until(() => free() > 0);
      console.log(attempt(() => write(a, 'y', 5000)));
      await order();
-     await settle();`,
+     await death();`,
     ['full on', 'full off', 'drop all'],
-    (_, output) => assert.match(output, /ok ENOSPC\nENOSPC 0\nORDER\nok\n/),
+    (_, output) => assert.match(output, /ok ENOSPC\nENOSPC\nORDER\nok\n/),
   ));
 
 test('fails a sync once, and what that was to save is lost although the next one succeeds', () =>
@@ -126,11 +132,12 @@ test('fails a sync once, and what that was to save is lost although the next one
      fs.fsyncSync(fs.openSync(data, 'r'));
      write(a, 'later', 0);
      await order();
-     await settle();
+     await order();
+     await until(() => free() === 0);
      console.log(attempt(() => fs.fdatasyncSync(a)), attempt(() => fs.fdatasyncSync(a)));
      await order();
-     await settle();`,
-    ['fail-sync', 'drop all'],
+     await death();`,
+    ['fail-sync', 'full on', 'drop all'],
     (data, output) => {
       assert.match(output, /EIO ok\n/);
       assert.is(readFileSync(join(data, 'a'), 'latin1'), 'first');

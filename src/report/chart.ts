@@ -101,20 +101,19 @@ export function renderTimeChart(chart: TimeChart): string {
 export function renderLaneChart(chart: LaneChart): string {
   const bottom = TOP + chart.lanes.length * LANE_HEIGHT;
   const pictures = FRAMES.map((frame) => {
-    const wide = { ...frame, left: 8 };
     const x = timeScale(chart.endS, frame.steps);
-    const at = placer(wide, x, linearScale(1, 1));
+    const at = placer(frame, x, linearScale(1, 1));
     const lanes = chart.lanes.flatMap(({ name, spans }, i) => {
       const top = TOP + i * LANE_HEIGHT;
       return [
-        `<text class="lane" x="${wide.left}" y="${top + 11}">${escapeHtml(name)}</text>`,
-        `<rect class="rail" x="${wide.left}" y="${top + 16}" width="${
-          frame.width - wide.left - RIGHT
+        `<text class="lane" x="${frame.left}" y="${top + 11}">${escapeHtml(name)}</text>`,
+        `<rect class="rail" x="${frame.left}" y="${top + 16}" width="${
+          frame.width - frame.left - RIGHT
         }" height="10"/>`,
         ...spans.map((span) => eventOf(span, at, chart.endS, top + 16)),
       ];
     });
-    return svg(frame, bottom + BOTTOM, chart, [...lanes, ...xAxis(wide, x, at.x, bottom)]);
+    return svg(frame, bottom + BOTTOM, chart, [...lanes, ...xAxis(frame, x, at.x, bottom)]);
   });
   return pictures.join('');
 }

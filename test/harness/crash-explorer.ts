@@ -16,6 +16,7 @@ import { checkShard } from '../../src/storage/check-shard.js';
 import { CrashMachine, Fault, ReusedArenas, SHARD_DIR, tinyOptions } from './crash-machine.js';
 import { type Expectation, isSame } from './crash-model.js';
 import { labelOf } from './crash-operations.js';
+import { Watermarks } from './crash-watermarks.js';
 import type { Workload } from './crash-workloads.js';
 import { ManualClock } from './manual-clock.js';
 import { SeededRandom } from './seeded-random.js';
@@ -92,7 +93,9 @@ export function record(workload: Workload): Recording {
     covered = recording.operations;
     recording.moments.push({ ...momentOf(machine, label, recording.moments.length), covers });
   };
+  const watermarks = new Watermarks(machine.disk, options.walSync === 'always');
   machine.disk.beforeOperation = (operation) => {
+    watermarks.see(operation);
     recording.operations++;
     const label = labelOf(operation);
     recording.done.add(label);

@@ -527,4 +527,28 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     foundBy: nthCall('put'),
     because: /the last sequence is \d+, expected|the shard does not open/,
   },
+  {
+    title: 'a watermark that is stuck at zero',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: 'syncedOffset: current.syncedOffset, commitTimeMs,',
+        replace: 'syncedOffset: 0, commitTimeMs,',
+      },
+    ],
+    foundBy: crashStates('batches in one group'),
+    because: /the watermark of the frame at 4096 .* is 0/,
+  },
+  {
+    title: 'a watermark ahead of the sync',
+    edits: [
+      {
+        file: WAL_WRITER,
+        find: 'syncedOffset: current.syncedOffset, commitTimeMs,',
+        replace: 'syncedOffset: current.offset, commitTimeMs,',
+      },
+    ],
+    foundBy: crashStates('leave syncs to the system'),
+    because: /the watermark of the frame at \d+ .*, synced was/,
+  },
 ];

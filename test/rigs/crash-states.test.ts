@@ -37,7 +37,7 @@ const ALL: Breadth = { moments: 1, states: DISK_STATES.length };
 const BREADTHS: Record<number, readonly Breadth[]> = {
   1: [ALL],
   2: [ALL, { moments: 0.75, states: 4 }],
-  3: [ALL, { moments: 0.8, states: 5 }, { moments: 0.1, states: 3 }],
+  3: [ALL, { moments: 0.8, states: 5 }, { moments: 0.3, states: 4 }],
 };
 
 test('there are enough workloads, and each does what it is there for', () => {

@@ -129,7 +129,8 @@ function isHeaderless(file: SegmentFile): boolean {
 /**
  * Looks at files that are no part of the log. A header is synced before the first frame behind it,
  * so one that is damaged, or of a former life, with nothing new behind it stems from an unfinished
- * creation; with a frame newer than the end that was found, it is damage.
+ * creation; with writes newer than the end that was found, it is damage. A seal holds none: its
+ * number is that of the next write.
  */
 export function refuseLostHeaders(
   fs: FileSystem,
@@ -138,7 +139,7 @@ export function refuseLostHeaders(
 ): void {
   for (const file of files) {
     const frame = firstFrame(fs, file.path);
-    if (frame !== undefined && frame.firstSequence > lastSequence) {
+    if (frame !== undefined && frame.count > 0 && frame.firstSequence > lastSequence) {
       throw new CorruptionError('The header of a WAL segment that holds writes is damaged', {
         file: file.path,
         offset: 0,

@@ -182,6 +182,21 @@ test('a damaged header with nothing new behind it is an unfinished creation', ()
   );
 });
 
+test('a former segment that begins with a seal holds no write, though the seal has the next number', () => {
+  const disk = walDisk();
+  const first = openWal(disk);
+  append(first, ['one']);
+  first.close();
+  const sealed = openWal(disk, 2);
+  sealed.seal(true);
+  sealed.close();
+  const path = segmentPath(disk, 2);
+  openWal(disk, 3).close();
+  const { reading } = readTexts(disk, 3, 1);
+  assert.is(reading.end.lastSequence, 1);
+  assert.is(firstFrame(disk, path)?.firstSequence, 2);
+});
+
 test('files of other names are not looked at', () => {
   const disk = threeSegments();
   for (const name of ['wal-1.seg', 'wal-000001.seg.tmp', 'notes']) {

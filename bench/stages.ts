@@ -109,7 +109,7 @@ class Stages {
       kind: 'merge',
       dir,
       runs,
-      bottom: true,
+      older: [],
       snapshots: [],
       nowMs: 0,
       outputs,

@@ -10,26 +10,27 @@ import { compressionFor } from '../storage/block-codec.js';
 import { temporaryName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { createZeroFile } from '../storage/zero-file.js';
+import { NEVER_RESTS, type PaceClock } from './merge-pace.js';
 import { runFlush } from './run-flush.js';
 import { runMerge } from './run-merge.js';
 
 const PAGE_BYTES = 4096;
 
-/** Runs the job to its end; never throws. */
-export function runJob(fs: FileSystem, job: Job): JobResult {
+/** Runs the job to its end; never throws. `clock`: of merges that are to work slowly. */
+export function runJob(fs: FileSystem, job: Job, clock: PaceClock = NEVER_RESTS): JobResult {
   try {
-    return { ok: true, output: dispatch(fs, job) };
+    return { ok: true, output: dispatch(fs, job, clock) };
   } catch (error) {
     return failureOf(error);
   }
 }
 
-function dispatch(fs: FileSystem, job: Job): JobOutput {
+function dispatch(fs: FileSystem, job: Job, clock: PaceClock): JobOutput {
   switch (job.kind) {
     case 'flush':
       return runFlush(fs, { ...job, table: tableOptions(job.table, 'flush') });
     case 'merge':
-      return runMerge(fs, { ...job, table: tableOptions(job.table, 'merge') });
+      return runMerge(fs, { ...job, table: tableOptions(job.table, 'merge') }, clock);
     case 'fill-segment':
       return fillSegment(fs, job);
     case 'touch-arena':

@@ -1,21 +1,23 @@
 /**
  * Merges sorted runs into one. Files in, files out: the shard commits the result. Inputs are read
  * with large reads rather than mapped, because each byte is needed once, and every block is
- * verified so that damage never travels into a new file under a fresh checksum.
+ * verified so that damage never travels into a new file under a fresh checksum. What stays is
+ * decided by live-versions.ts.
  *
- * Of each key these versions stay: the newest, and for each open snapshot the newest it may see.
- * The snapshots cut the sequence numbers into stripes; of one stripe only the newest version can
- * ever be read. An expired entry counts as a tombstone. In the lowest stripe of the bottom run a
- * tombstone has nothing left to hide and goes as well.
+ * A merge may be one part of a larger one: the keys within two bounds. Tables that reach beyond
+ * them are read by several parts; then only the sum of all parts tells whether entries are missing.
  */
 import { CorruptionError } from '../base/errors.js';
 import type { TableMeta } from '../base/table-meta.js';
 import type { JobOutput, MergeJob } from '../rpc/jobs.js';
-import { type EntryCursor, KIND_DELETE } from '../storage/entry-cursor.js';
+import type { EntryCursor } from '../storage/entry-cursor.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { MergeCursor } from '../storage/merge-cursor.js';
 import { RunCursor, type RunTables } from '../storage/run-cursor.js';
 import { TableReader } from '../storage/table-reader.js';
+import { copyLiveVersions } from './live-versions.js';
+import { MergePace, NEVER_RESTS, type Pace, type PaceClock } from './merge-pace.js';
+import { OlderRuns } from './older-keys.js';
 import { TableSeries } from './write-tables.js';
 
 /** All inputs together; each gets an equal share within these bounds. */
@@ -24,22 +26,26 @@ const READAHEAD_BYTES_MIN = 128 * 1024;
 const READAHEAD_BYTES_MAX = 1024 * 1024;
 
 /**
- * Runs the merge. Throws CorruptionError naming the damaged input, or the system's error; then no
- * file of its own is left behind.
+ * Runs the merge. Throws CorruptionError naming the damaged input, the system's error, or
+ * MergeCancelled; then no file of its own is left behind.
  */
-export function runMerge(fs: FileSystem, job: MergeJob): JobOutput {
+export function runMerge(fs: FileSystem, job: MergeJob, clock: PaceClock = NEVER_RESTS): JobOutput {
   const runs = job.runs.filter((run) => run.length > 0);
   const inputs = new MergeInputs(fs, job.dir, runs.length);
   const cursors = runs.map((run) => new RunCursor(run, inputs));
   const series = new TableSeries(fs, job.dir, job.outputs, job.table);
   try {
     const merged = new MergeCursor(cursors);
-    merged.seekToFirst();
-    const entryCount = copyLiveVersions(merged, job, series);
-    checkCount(entryCount, job);
+    const { from, to } = job.part ?? {};
+    if (from === undefined) merged.seekToFirst();
+    else merged.seek(from);
+    const { snapshots, nowMs } = job;
+    const rules = { snapshots, nowMs, older: new OlderRuns(job.older), to };
+    const entriesRead = copyLiveVersions(merged, rules, series, paceOf(job, clock));
+    if (job.part === undefined) checkCount(entriesRead, job);
     const tables = series.finish();
     const bytesWritten = tables.reduce((sum, table) => sum + table.sizeBytes, 0);
-    return { tables, bytesRead: inputs.bytesRead, bytesWritten };
+    return { tables, bytesRead: inputs.bytesRead, bytesWritten, entriesRead };
   } catch (error) {
     series.abandon();
     throw error;
@@ -48,52 +54,11 @@ export function runMerge(fs: FileSystem, job: MergeJob): JobOutput {
   }
 }
 
-/**
- * Moves the versions that must stay from `from`, which is positioned, to `to`; returns how many
- * entries it has seen.
- */
-export function copyLiveVersions(
-  from: EntryCursor,
-  job: Pick<MergeJob, 'snapshots' | 'bottom' | 'nowMs'>,
-  to: TableSeries,
-): number {
-  const key = new KeyMemory();
-  let keptStripe = 0;
-  let count = 0;
-  for (; from.valid; from.next()) {
-    count++;
-    const stripe = stripeOf(from.sequence, job.snapshots);
-    const isNewKey = key.changesTo(from.keyBytes, from.keyStart, from.keyLength);
-    if (!isNewKey && stripe === keptStripe) continue;
-    keptStripe = stripe;
-    const isExpired = from.expiresAtMs !== 0 && from.expiresAtMs <= job.nowMs;
-    const isGone = isExpired || from.kind === KIND_DELETE;
-    if (isGone && job.bottom && stripe === 0) continue;
-    to.add(
-      from.keyBytes,
-      from.keyStart,
-      from.keyLength,
-      from.sequence,
-      isGone ? KIND_DELETE : from.kind,
-      isGone ? 0 : from.expiresAtMs,
-      from.valueBytes,
-      from.valueStart,
-      isGone ? 0 : from.valueLength,
-    );
-  }
-  return count;
-}
-
-/** How many open snapshots are too old to see this sequence: 0 = the lowest stripe. */
-function stripeOf(sequence: number, snapshots: number[]): number {
-  let low = 0;
-  let high = snapshots.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (snapshots[middle]! < sequence) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+function paceOf({ control, runs }: MergeJob, clock: PaceClock): Pace {
+  const tables = runs.flat();
+  const bytes = tables.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const entries = tables.reduce((sum, { entryCount }) => sum + entryCount, 0);
+  return MergePace.of(control, clock, bytes / Math.max(1, entries));
 }
 
 /** A table that yields fewer entries than it was written with has lost data: refuse the merge. */
@@ -105,29 +70,6 @@ function checkCount(seen: number, job: MergeJob): void {
     file: job.dir,
     offset: 0,
   });
-}
-
-/** Remembers the bytes of one key. */
-class KeyMemory {
-  #bytes = new Uint8Array(256);
-  #length = -1;
-
-  /** Takes the key up; true when it is another than before. */
-  changesTo(bytes: Uint8Array, start: number, length: number): boolean {
-    const known = this.#bytes;
-    let i = 0;
-    if (length === this.#length) {
-      while (i < length && known[i] === bytes[start + i]) i++;
-      if (i === length) return false;
-    }
-    if (length > known.length) {
-      this.#bytes = new Uint8Array(length * 2);
-      i = 0;
-    }
-    for (; i < length; i++) this.#bytes[i] = bytes[start + i]!;
-    this.#length = length;
-    return true;
-  }
 }
 
 /** Opens the inputs of one merge, with large sequential reads, and counts what was read. */

@@ -61,6 +61,41 @@ const RELATIONS: readonly Relation[] = [
       atLeast('wal.liveBytesMax', wal.liveBytesMax, '2 × wal.segmentBytes', 2 * wal.segmentBytes),
   },
   {
+    paths: ['compaction.garbagePercentBusy', 'compaction.garbagePercentQuiet'],
+    faultOf: ({ compaction }) =>
+      atLeast(
+        'compaction.garbagePercentBusy',
+        compaction.garbagePercentBusy,
+        'compaction.garbagePercentQuiet',
+        compaction.garbagePercentQuiet,
+      ),
+  },
+  {
+    paths: ['pressure.runsSoft', 'compaction.fanIn'],
+    faultOf: ({ pressure, compaction }) =>
+      atLeast(
+        'pressure.runsSoft',
+        pressure.runsSoft,
+        '5 × compaction.fanIn, more than merges let stand',
+        5 * compaction.fanIn,
+      ),
+  },
+  {
+    paths: ['pressure.runsSoft', 'pressure.runsHard'],
+    faultOf: ({ pressure: { runsSoft, runsHard } }) =>
+      atLeast('pressure.runsHard', runsHard, 'pressure.runsSoft + 1', runsSoft + 1),
+  },
+  {
+    paths: ['pressure.debtBytesSoft', 'pressure.debtBytesHard'],
+    faultOf: ({ pressure: { debtBytesSoft, debtBytesHard } }) =>
+      atLeast(
+        'pressure.debtBytesHard',
+        debtBytesHard,
+        'pressure.debtBytesSoft + 1',
+        debtBytesSoft + 1,
+      ),
+  },
+  {
     paths: ['grpc.address', 'security.allowPlainTextOffLoopback'],
     faultOf: ({ grpc, security }) =>
       security.allowPlainTextOffLoopback ? undefined : loopbackFault('grpc.address', grpc.address),

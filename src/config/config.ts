@@ -66,6 +66,17 @@ export interface Config {
   readonly compaction: {
     readonly threads: number;
     readonly fanIn: number;
+    readonly garbagePercentBusy: number;
+    readonly garbagePercentQuiet: number;
+    readonly quietMs: number;
+    readonly bytesPerSecond: number;
+  };
+  readonly pressure: {
+    readonly runsSoft: number;
+    readonly runsHard: number;
+    readonly debtBytesSoft: number;
+    readonly debtBytesHard: number;
+    readonly bytesPerSecondMin: number;
   };
   readonly supervision: {
     readonly heartbeatMsMax: number;

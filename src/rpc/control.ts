@@ -12,6 +12,19 @@ import type { LinkMemory } from './link.js';
 /** When a write counts as done; docs/formats/wal.md has each mode's promise. */
 export type SyncMode = 'always' | 'interval' | 'os';
 
+/**
+ * When writes are slowed so that flushes and merges keep up: strain begins at the soft limits and is
+ * full at the hard ones (shard/write-pressure.ts).
+ */
+export interface PressureLimits {
+  runsSoft: number;
+  runsHard: number;
+  debtBytesSoft: number;
+  debtBytesHard: number;
+  /** Writes are never slowed down below this. */
+  bytesPerSecondMin: number;
+}
+
 /** How one shard stores its data. */
 export interface EngineOptions {
   shard: number;
@@ -37,6 +50,15 @@ export interface EngineOptions {
   blockCacheBytes: number;
   /** How many sorted runs of like size a merge takes. */
   mergeFanIn: number;
+  /** Garbage per 100 bytes that stay at which everything is merged, while flushes go on. */
+  mergeGarbagePercentBusy: number;
+  /** The same when there was no flush for `mergeQuietMs`. */
+  mergeGarbagePercentQuiet: number;
+  mergeQuietMs: number;
+  /** What each merge job reads at the most; 0 = no limit. */
+  mergeBytesPerSecond: number;
+  /** Without them writes are never slowed; they may still have to wait for an arena. */
+  pressure?: PressureLimits;
 }
 
 /** `workerData` of a shard thread. */

@@ -41,6 +41,16 @@ export class ThreadDoorbell {
   }
 }
 
+/** Parks the calling thread for so long, unless the word has another value or gets notified. */
+export function parkWhile(
+  words: Int32Array,
+  index: number,
+  value: number,
+  timeoutMs: number,
+): void {
+  Atomics.wait(words, index, value, timeoutMs);
+}
+
 /** The part of a MessagePort that a ringer needs. */
 export interface WakePort {
   postMessage(value: number): void;

@@ -18,13 +18,30 @@ export interface FlushJob {
   table: TableOptions;
 }
 
+/** Keys from the least to the greatest, both included. */
+export interface KeyRange {
+  minKey: Uint8Array;
+  maxKey: Uint8Array;
+}
+
+/** Keys ≥ `from` and < `to`; without one it is open on that side. */
+export interface KeyBounds {
+  from?: Uint8Array;
+  to?: Uint8Array;
+}
+
 export interface MergeJob {
   kind: 'merge';
   dir: string;
   /** Sorted runs, newest first; each a list of tables with disjoint, ascending key ranges. */
   runs: TableMeta[][];
-  /** True when no older run exists below: tombstones that nobody needs may then be dropped. */
-  bottom: boolean;
+  /** Only these keys of them: the job is one part of a merge that was cut. */
+  part?: KeyBounds;
+  /**
+   * The key ranges of the tables of all older runs, each run ascending: a tombstone whose key lies
+   * in none of them has nothing left to hide and may be dropped, if nobody needs it.
+   */
+  older: KeyRange[][];
   /**
    * Ascending sequence numbers of open snapshots. Of each key the newest version is kept, and for
    * each snapshot the newest version that it may see.
@@ -34,6 +51,8 @@ export interface MergeJob {
   nowMs: number;
   outputs: FileNumber[];
   table: TableOptions;
+  /** See merge-control.ts; without one the merge cannot be stopped and works at full speed. */
+  control?: SharedArrayBuffer;
 }
 
 export interface FillSegmentJob {
@@ -56,6 +75,8 @@ export interface JobOutput {
   tables: TableMeta[];
   bytesRead: number;
   bytesWritten: number;
+  /** By a merge, of all its inputs within its bounds. */
+  entriesRead?: number;
 }
 
 export type JobResult =

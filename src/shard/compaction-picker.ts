@@ -47,6 +47,10 @@ export interface CompactionDebt {
   runs: number;
 }
 
+/** While flushes go on, the writes that cause them want the processors and the disk. */
+const SHARE_PERCENT_GENTLE = 50;
+/** So many times the fan-in in runs of debt, and merges hurry. */
+const HURRY_FACTOR = 3;
 /** Runs are of like size up to this factor: flushes of one MemTable size vary a little. */
 const SLACK = 1.25;
 /** So many times the fan-in are too many runs. */
@@ -92,6 +96,17 @@ export function compactionDebt(
     debt.runs += count - 1;
   }
   return debt;
+}
+
+/**
+ * The share of its time that a merge works while flushes go on: gentle as long as debt is no more
+ * than one merge, all of it before there is so much that writes must be slowed down.
+ */
+export function mergeSharePercent(debt: CompactionDebt, fanIn: number): number {
+  const gentle = fanIn;
+  const hurry = HURRY_FACTOR * fanIn;
+  const part = Math.min(1, Math.max(0, (debt.runs - gentle) / (hurry - gentle)));
+  return Math.round(SHARE_PERCENT_GENTLE + part * (100 - SHARE_PERCENT_GENTLE));
 }
 
 /** Everything from the oldest run up to the next one that is taken, if that frees enough. */

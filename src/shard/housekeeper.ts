@@ -1,13 +1,13 @@
 /**
- * The engine's background work: spare WAL segments, flushes, merges, and the manifest edits that
- * make their results count. One job of each kind at a time; a failed one is tried again after a
- * pause. Results are committed here and nowhere else, in this order:
+ * The engine's background work: spare WAL segments, flushes, merges (merges.ts), and the manifest
+ * edits that make their results count. One segment and one flush at a time; a failed one is tried
+ * again after a pause. Results are committed here and nowhere else, in this order:
  *   output files synced (by the job) → manifest edit synced → WAL segments released, arena given
  *   back, input files unlinked.
  */
 
 import { messageOf } from '../base/errors.js';
-import { type FileNumber, fileNumber } from '../base/ids.js';
+import { fileNumber } from '../base/ids.js';
 import type { EngineOptions } from '../rpc/control.js';
 import type { Job, JobOutput, JobResult } from '../rpc/jobs.js';
 import { DISTRUST_FILE, tableFileName } from '../storage/file-names.js';
@@ -15,24 +15,18 @@ import type { ManifestEdit } from '../storage/manifest-format.js';
 import type { ManifestLog } from '../storage/manifest-log.js';
 import type { ManifestState } from '../storage/manifest-state.js';
 import type { WalWriter } from '../storage/wal-writer.js';
-import {
-  type CompactionDebt,
-  compactionDebt,
-  type PickerOptions,
-  pickMerges,
-  type RunFigures,
-} from './compaction-picker.js';
-import { runFigures } from './dead-tables.js';
+import type { CompactionDebt } from './compaction-picker.js';
 import type { EngineEnv } from './engine-env.js';
 import type { MemTableStack } from './mem-table-stack.js';
+import { Merges } from './merges.js';
 import { NUMBER_LEASE, type Recovered } from './recovery.js';
-import type { OpenRun, TableOpener, Version } from './version.js';
+import type { TableOpener, Version } from './version.js';
 
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 8000;
 const IDLE_MS = 1000;
 
-type Task = 'segment' | 'flush' | 'merge' | 'commit';
+type Task = 'segment' | 'flush' | 'commit';
 
 interface PendingCommit {
   /** Called when its turn comes, so that it builds on the edits before it. */
@@ -44,20 +38,7 @@ interface PendingCommit {
   state?: ManifestState;
 }
 
-/** Numbers reserved for one job: of its output files, and of the run they will form. */
-interface Reservation {
-  run: number;
-  outputs: FileNumber[];
-}
-
 export class Housekeeper {
-  readonly totals = {
-    flushesTotal: 0,
-    flushBytesTotal: 0,
-    mergesTotal: 0,
-    mergeReadBytesTotal: 0,
-    mergeWrittenBytesTotal: 0,
-  };
   version: Version;
   readonly #env: EngineEnv;
   readonly #options: EngineOptions;
@@ -66,6 +47,8 @@ export class Housekeeper {
   readonly #opener: TableOpener;
   readonly #stack: MemTableStack;
   readonly #snapshots: () => number[];
+  readonly #merges: Merges;
+  readonly #flushTotals = { flushesTotal: 0, flushBytesTotal: 0 };
   readonly #busy = new Set<Task>();
   readonly #failures = new Map<Task, { message: string; pauseMs: number; retryAtMs: number }>();
   /** Edits that are not yet on disk, in order; the first one is tried until it is. */
@@ -95,13 +78,22 @@ export class Housekeeper {
     this.#stack = stack;
     this.#snapshots = snapshots;
     this.#replayed = 0;
+    this.#merges = new Merges(env, options, {
+      version: () => this.version,
+      snapshots,
+      reserve: (count) => this.#reserve(count),
+      commit: (makeEdit, effects) => this.#commit(makeEdit, effects),
+      removeTable: (number) => this.#remove(tableFileName(number)),
+    });
+  }
+
+  get totals() {
+    return { ...this.#flushTotals, ...this.#merges.totals };
   }
 
   /** The most recent failure that has not been made good, for who must wait because of it. */
   get failure(): { message: string; retryInMs: number } | undefined {
-    for (const [task, { message, retryAtMs }] of this.#failures) {
-      // Merges can wait; nothing that writes need is held up by them.
-      if (task === 'merge') continue;
+    for (const { message, retryAtMs } of this.#failures.values()) {
       return { message, retryInMs: Math.max(1, retryAtMs - this.#env.clock.monotonicMs()) };
     }
     return undefined;
@@ -124,8 +116,8 @@ export class Housekeeper {
     this.#runCommits(now);
     if (this.#ready('segment', now)) this.#orderSegment();
     if (this.#ready('flush', now)) this.#startFlush();
-    if (this.#ready('merge', now)) this.#startMerge();
-    return this.#nextRetry(now);
+    if (this.#commits.length === 0) this.#merges.run(now);
+    return this.#nextDue(now);
   }
 
   takeReleasedTables(): boolean {
@@ -134,9 +126,9 @@ export class Housekeeper {
     return released;
   }
 
-  /** What merging is behind: what merges under way and due have to read. */
+  /** What merging is behind: what merges under way and due have to read. Costs nothing to ask. */
   debt(): CompactionDebt {
-    return compactionDebt(this.#runFigures(), this.#pickerOptions);
+    return this.#merges.debt;
   }
 
   /** Has the manifest know how far the WAL is durable, if it can be done now. */
@@ -155,13 +147,15 @@ export class Housekeeper {
 
   close(): void {
     this.#closed = true;
+    this.#merges.close();
     this.version.close();
     this.#manifest.close();
   }
 
   /** Who runs already, or waits for a commit, has nothing to try again before that is over. */
-  #nextRetry(now: number): number {
+  #nextDue(now: number): number {
     let due = now + IDLE_MS;
+    if (this.#commits.length === 0) due = Math.max(now, Math.min(due, this.#merges.dueMs));
     for (const [task, { retryAtMs }] of this.#failures) {
       const isHeld = this.#busy.has(task) || (task !== 'commit' && this.#commits.length > 0);
       if (!isHeld) due = Math.min(due, retryAtMs);
@@ -193,13 +187,15 @@ export class Housekeeper {
   #startFlush(): void {
     const memTable = this.#stack.frozen[0];
     if (memTable === undefined) return;
-    const numbers = this.#reserve(memTable.usedBytes);
-    if (numbers === undefined) return;
     const { dir, table } = this.#options;
+    const count = Math.ceil(memTable.usedBytes / table.tableBytesMax) + 1;
+    const run = this.#reserve(1 + count);
+    if (run === undefined) return;
     const { arena, maxSequence } = memTable;
-    const { outputs, run } = numbers;
+    const outputs = Array.from({ length: count }, (_, i) => fileNumber(run + 1 + i));
     const snapshots = this.#snapshots();
     const job: Job = { kind: 'flush', dir, arena, snapshots, outputs, table };
+    this.#merges.noteFlush();
     this.#submit('flush', job, (output) => this.#finishFlush(output, run, maxSequence));
   }
 
@@ -215,83 +211,21 @@ export class Housekeeper {
       this.#stack.dropOldest();
       if (this.#replayed > 0 && --this.#replayed === 0) this.#remove(DISTRUST_FILE);
       this.#wal.release(flushedSequence);
-      this.totals.flushesTotal++;
-      this.totals.flushBytesTotal += output.bytesWritten;
-    });
-  }
-
-  #startMerge(): void {
-    const { runs } = this.version;
-    const [pick] = pickMerges(this.#runFigures(), this.#pickerOptions, false);
-    if (pick === undefined) return;
-    const inputs = runs.slice(pick.from, pick.from + pick.count);
-    const numbers = this.#reserve(inputs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
-    if (numbers === undefined) return;
-    const { dir, table } = this.#options;
-    const job: Job = {
-      kind: 'merge',
-      dir,
-      runs: inputs.map(({ tables }) => tables.map(({ meta }) => meta)),
-      bottom: pick.from + pick.count === runs.length,
-      snapshots: this.#snapshots(),
-      nowMs: this.#env.clock.wallMs(),
-      outputs: numbers.outputs,
-      table,
-    };
-    this.#submit('merge', job, (output) => this.#finishMerge(output, numbers.run, inputs));
-  }
-
-  get #pickerOptions(): PickerOptions {
-    const { mergeFanIn: fanIn } = this.#options;
-    return { fanIn, garbagePercentBusy: 100, garbagePercentQuiet: 35 };
-  }
-
-  #runFigures(): RunFigures[] {
-    const nowMs = this.#env.clock.wallMs();
-    const oldestSnapshot = this.#snapshots()[0] ?? Number.POSITIVE_INFINITY;
-    return this.version.runs.map(({ tables }) =>
-      runFigures(
-        tables.map(({ meta }) => meta),
-        nowMs,
-        oldestSnapshot,
-        false,
-      ),
-    );
-  }
-
-  #finishMerge(output: JobOutput, run: number, inputs: readonly OpenRun[]): void {
-    const merged = new Set(inputs.map(({ id }) => id));
-    const first = inputs[0]?.id;
-    const removed = inputs.flatMap(({ tables }) => tables.map(({ meta }) => meta.number));
-    const makeEdit = (): ManifestEdit => ({
-      add: output.tables.map((table) => ({ ...table, run })),
-      remove: removed,
-      // Flushes may have put newer runs in front meanwhile: the result takes its inputs' place.
-      runs: this.version.runs.flatMap(({ id }) => {
-        if (!merged.has(id)) return [id];
-        return id === first && output.tables.length > 0 ? [run] : [];
-      }),
-    });
-    this.#commit(makeEdit, () => {
-      for (const number of removed) this.#remove(tableFileName(number));
-      this.totals.mergesTotal++;
-      this.totals.mergeReadBytesTotal += output.bytesRead;
-      this.totals.mergeWrittenBytesTotal += output.bytesWritten;
+      this.#merges.noteFlush();
+      this.#flushTotals.flushesTotal++;
+      this.#flushTotals.flushBytesTotal += output.bytesWritten;
     });
   }
 
   /**
-   * Reserves numbers for a job that writes about `bytes`; undefined when the reservation could not
-   * be written down yet. A number is never handed out twice, whatever becomes of the job.
+   * Reserves so many numbers and returns the first; undefined when the reservation could not be
+   * written down yet. A number is never handed out twice, whatever becomes of the job.
    */
-  #reserve(bytes: number): Reservation | undefined {
-    const outputs = Math.ceil(bytes / this.#options.table.tableBytesMax) + 1;
-    if (this.#nextNumber + outputs + 1 > this.#leaseEnd && !this.#extendLease(outputs + 1)) {
-      return undefined;
-    }
-    const run = this.#nextNumber;
-    this.#nextNumber += outputs + 1;
-    return { run, outputs: Array.from({ length: outputs }, (_, i) => fileNumber(run + 1 + i)) };
+  #reserve(count: number): number | undefined {
+    if (this.#nextNumber + count > this.#leaseEnd && !this.#extendLease(count)) return undefined;
+    const first = this.#nextNumber;
+    this.#nextNumber += count;
+    return first;
   }
 
   #extendLease(count: number): boolean {

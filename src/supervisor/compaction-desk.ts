@@ -4,13 +4,16 @@
  * - Jobs wait here, not in the pool: a lane of the pool gets a job only when it has a thread free.
  *   So order and bounds are decided in one place.
  * - Two lanes: flushes and segment fills free memory and log, and never wait for a long merge.
- *   Within a lane, touching arenas comes last; otherwise first come, first served.
+ *   Within a lane, touching arenas and parts of large merges come last, so that a small merge waits
+ *   for one part at the most; otherwise first come, first served.
  * - A client has a bounded number of jobs waiting; one more is refused at once.
  * - A job whose client is gone: dropped if it waits; if it runs, its result is dropped (its output
- *   files are orphans, whose numbers are never used again, and the next opening sweeps them).
+ *   files are orphans, whose numbers are never used again, and the next opening sweeps them). A
+ *   running merge is told to end: nobody waits for minutes for what will not count.
  */
 import { messageOf } from '../base/errors.js';
 import type { Job, JobResult } from '../rpc/jobs.js';
+import { MergeControl } from '../rpc/merge-control.js';
 
 export const LANES = ['quick', 'merge'] as const;
 export type Lane = (typeof LANES)[number];
@@ -46,14 +49,14 @@ interface Order {
 
 interface LaneState {
   waiting: Order[];
-  running: number;
+  readonly running: Set<Order>;
 }
 
 export class CompactionDesk {
   readonly #options: CompactionDeskOptions;
   readonly #lanes: Record<Lane, LaneState> = {
-    quick: { waiting: [], running: 0 },
-    merge: { waiting: [], running: 0 },
+    quick: { waiting: [], running: new Set() },
+    merge: { waiting: [], running: new Set() },
   };
   readonly #gone = new WeakSet<JobClient>();
   #isClosed = false;
@@ -65,7 +68,7 @@ export class CompactionDesk {
   /** Waiting and running jobs of a lane. */
   load(lane: Lane): { waiting: number; running: number } {
     const { waiting, running } = this.#lanes[lane];
-    return { waiting: waiting.length, running };
+    return { waiting: waiting.length, running: running.size };
   }
 
   submit(client: JobClient, id: number, job: Job): void {
@@ -93,21 +96,26 @@ export class CompactionDesk {
     });
   }
 
-  /** The client is dead: it hears of no job any more. Running ones end by themselves. */
+  /** The client is dead: it hears of no job any more. Running merges are cancelled. */
   drop(client: JobClient): void {
     this.#gone.add(client);
     for (const lane of LANES) {
       const state = this.#lanes[lane];
       state.waiting = state.waiting.filter((order) => order.client !== client);
+      for (const order of state.running) if (order.client === client) cancel(order.job);
     }
   }
 
-  /** Waiting jobs are refused, also new ones; running ones end when the pool is closed. */
+  /**
+   * Waiting jobs are refused, also new ones; running merges are cancelled, other jobs end before
+   * the pool is closed.
+   */
   close(): void {
     this.#isClosed = true;
     for (const lane of LANES) {
-      const { waiting } = this.#lanes[lane];
+      const { waiting, running } = this.#lanes[lane];
       this.#lanes[lane].waiting = [];
+      for (const { job } of running) cancel(job);
       for (const { client, id } of waiting) {
         client.jobDone(id, refusal('UNAVAILABLE', 'The compactor pool is closed'));
       }
@@ -124,23 +132,24 @@ export class CompactionDesk {
 
   #dispatch(lane: Lane): void {
     const state = this.#lanes[lane];
-    while (state.running < this.#options.pool.threads(lane)) {
+    while (state.running.size < this.#options.pool.threads(lane)) {
       const order = state.waiting.shift();
       if (order === undefined) return;
       this.#start(lane, order);
     }
   }
 
-  #start(lane: Lane, { client, id, job }: Order): void {
+  #start(lane: Lane, order: Order): void {
+    const { client, id, job } = order;
     const { pool, pinArena } = this.#options;
     const unpin = job.kind === 'flush' ? pinArena(client, job.arena) : undefined;
     const done = (result: JobResult) => {
-      this.#lanes[lane].running--;
+      this.#lanes[lane].running.delete(order);
       if (!this.#gone.has(client)) client.jobDone(id, result);
       unpin?.();
       this.#dispatch(lane);
     };
-    this.#lanes[lane].running++;
+    this.#lanes[lane].running.add(order);
     pool.run(lane, job).then(done, (error) => done(refusal('INTERNAL', messageOf(error))));
   }
 }
@@ -151,7 +160,11 @@ function laneOf(job: Job): Lane {
 
 /** Lower goes first. */
 function rank(job: Job): number {
-  return job.kind === 'touch-arena' ? 1 : 0;
+  return job.kind === 'touch-arena' || (job.kind === 'merge' && job.part !== undefined) ? 1 : 0;
+}
+
+function cancel(job: Job): void {
+  if (job.kind === 'merge' && job.control !== undefined) new MergeControl(job.control).cancel();
 }
 
 function refusal(code: string, message: string): JobResult {

@@ -19,7 +19,8 @@ export function planCluster(
   shardCount: number,
   sharesPorts = canSharePorts(process.version, process.platform),
 ): ClusterPlan {
-  const { grpc, http, limits, router, wal, table, read, compaction, supervision, admin } = config;
+  const { grpc, http, limits, router, wal, table, read } = config;
+  const { compaction, pressure, supervision, admin } = config;
   if (table.compression === 'lz4') requireLz4('table.compression cannot be lz4');
   const memory = planMemory(config, shardCount, router.threads);
   return {
@@ -60,6 +61,11 @@ export function planCluster(
       // The other half is for indexes and filters of tables that could not be mapped.
       blockCacheBytes: Math.floor(memory.tableBytes / shardCount / 2),
       mergeFanIn: compaction.fanIn,
+      mergeGarbagePercentBusy: compaction.garbagePercentBusy,
+      mergeGarbagePercentQuiet: compaction.garbagePercentQuiet,
+      mergeQuietMs: compaction.quietMs,
+      mergeBytesPerSecond: compaction.bytesPerSecond,
+      pressure,
     },
     linkSizes: memory.rings,
     arenaCount: memory.arenaCount,

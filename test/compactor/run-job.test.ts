@@ -25,7 +25,7 @@ function mergeOf(dir: string): MergeJob {
     kind: 'merge',
     dir,
     runs: [[meta]],
-    bottom: true,
+    older: [],
     snapshots: [],
     nowMs: 1,
     outputs: [fileNumber(2)],

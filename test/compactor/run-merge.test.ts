@@ -6,11 +6,13 @@ import { fileNumber } from '../../src/base/ids.js';
 import type { TableMeta } from '../../src/base/table-meta.js';
 import { runMerge } from '../../src/compactor/run-merge.js';
 import type { MergeJob } from '../../src/rpc/jobs.js';
+import { MergeCancelled, MergeControl } from '../../src/rpc/merge-control.js';
 import { KIND_DELETE } from '../../src/storage/entry-cursor.js';
 import { nodeFileSystem } from '../../src/storage/node-file-system.js';
 import { TableReader } from '../../src/storage/table-reader.js';
 import {
   allOf,
+  bytesOf,
   del,
   expectedVersion,
   inTableOrder,
@@ -25,11 +27,14 @@ import { withTempDir } from '../harness/temp-dir.js';
 const { test, run } = suite('runMerge');
 
 const NOW_MS = 50;
+/** The key ranges of what is older: everything, or nothing. */
+const EVERYTHING = [[{ minKey: new Uint8Array(0), maxKey: new Uint8Array(64).fill(255) }]];
+const NOTHING: MergeJob['older'] = [];
 
 function jobOf(dir: string, runs: TableMeta[][], changes: Partial<MergeJob> = {}): MergeJob {
   const outputs = Array.from({ length: 100 }, (_, i) => fileNumber(100_000 + i));
   const table = SMALL_TABLES;
-  const settings = { bottom: false, snapshots: [], nowMs: NOW_MS, outputs, table };
+  const settings = { older: EVERYTHING, snapshots: [], nowMs: NOW_MS, outputs, table };
   return { kind: 'merge', dir, runs, ...settings, ...changes };
 }
 
@@ -79,7 +84,7 @@ test('changes no answer of the newest state or of an open snapshot, and keeps no
         const snapshots = [...picked].sort((a, b) => a - b);
         const outputs = Array.from({ length: 200 }, (_, i) => fileNumber(number + 1 + i));
         number += 200;
-        const job = jobOf(dir, metas, { bottom, snapshots, outputs });
+        const job = jobOf(dir, metas, { older: bottom ? NOTHING : EVERYTHING, snapshots, outputs });
         const { tables } = runMerge(nodeFileSystem, job);
         const after = contentOf(dir, tables);
         // What lies below is older than everything merged, and there is none below the bottom.
@@ -121,22 +126,22 @@ test('keeps for each snapshot the newest version it may see', async () => {
 
 test('keeps a tombstone above the bottom, where it may hide an older value', async () => {
   assert.equal(await merged([[del('a', 9)], [put('a', 5)]]), [del('a', 9)]);
-  assert.equal(await merged([[del('a', 9)], [put('a', 5)]], { bottom: true }), []);
+  assert.equal(await merged([[del('a', 9)], [put('a', 5)]], { older: NOTHING }), []);
 });
 
 test('keeps a tombstone at the bottom only while a snapshot sees what it hides', async () => {
   const runs = [[del('a', 9)], [put('a', 5)]];
-  const bottom = true;
-  assert.equal(await merged(runs, { bottom, snapshots: [7] }), [del('a', 9), put('a', 5)]);
-  assert.equal(await merged(runs, { bottom, snapshots: [3] }), [del('a', 9)]);
-  assert.equal(await merged(runs, { bottom, snapshots: [9] }), []);
+  const older = NOTHING;
+  assert.equal(await merged(runs, { older, snapshots: [7] }), [del('a', 9), put('a', 5)]);
+  assert.equal(await merged(runs, { older, snapshots: [3] }), [del('a', 9)]);
+  assert.equal(await merged(runs, { older, snapshots: [9] }), []);
 });
 
 test('turns an expired entry into a tombstone, and drops it at the bottom', async () => {
   const runs = [[put('a', 9, 'gone', NOW_MS), put('b', 8, 'alive', NOW_MS + 1)], [put('a', 5)]];
   const alive = put('b', 8, 'alive', NOW_MS + 1);
   assert.equal(await merged(runs), [del('a', 9), alive]);
-  assert.equal(await merged(runs, { bottom: true }), [alive]);
+  assert.equal(await merged(runs, { older: NOTHING }), [alive]);
 });
 
 test('merges runs of several tables and reports the bytes it moved', () =>
@@ -155,6 +160,60 @@ test('merges runs of several tables and reports the bytes it moved', () =>
     const sizeOf = (tables: TableMeta[]) => tables.reduce((sum, t) => sum + t.sizeBytes, 0);
     assert.is(output.bytesRead, sizeOf(runs.flat()));
     assert.is(output.bytesWritten, sizeOf(output.tables));
+  }));
+
+test('makes of all its parts what it makes in one piece', () =>
+  withTempDir((dir) => {
+    let number = 0;
+    const lists = fc.array(arbitraryEntries(1, 25), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(lists, fc.array(fc.nat(), { maxLength: 4 }), (drawn, picks) => {
+        const twinless = withoutTwins(drawn.flat());
+        const metas = drawn.map((list) => {
+          const entries = list.filter((entry) => twinless.includes(entry));
+          return entries.length === 0 ? [] : [writeTable(nodeFileSystem, dir, ++number, entries)];
+        });
+        const keys = [...new Set(twinless.map(({ key }) => key))].sort();
+        const cuts = [...new Set(picks.map((pick) => pick % keys.length))].sort((a, b) => a - b);
+        const bounds = [undefined, ...cuts.map((cut) => bytesOf(keys[cut] ?? ''))];
+        const whole = runMerge(nodeFileSystem, jobOf(dir, metas, { outputs: numbers() }));
+        const parts = bounds.map((from, i) => {
+          const to = bounds[i + 1];
+          const part = { ...(from && { from }), ...(to && { to }) };
+          return runMerge(nodeFileSystem, jobOf(dir, metas, { part, outputs: numbers() }));
+        });
+        assert.equal(
+          parts.flatMap(({ tables }) => contentOf(dir, tables)),
+          contentOf(dir, whole.tables),
+        );
+        const seen = parts.reduce((sum, { entriesRead = 0 }) => sum + entriesRead, 0);
+        assert.is(seen, whole.entriesRead);
+      }),
+      { numRuns: 25 },
+    );
+    function numbers() {
+      number += 200;
+      return Array.from({ length: 200 }, (_, i) => fileNumber(number - 199 + i));
+    }
+  }));
+
+test('ends when it is cancelled and leaves no file behind', () =>
+  withTempDir((dir) => {
+    const entries = Array.from({ length: 5000 }, (_, i) => put(`k${10_000 + i}`, i + 1));
+    const tables = [writeTable(nodeFileSystem, dir, 1, entries)];
+    const control = MergeControl.create();
+    control.sharePercent = 50;
+    let nowMs = 0;
+    const clock = {
+      monotonicMs: () => (nowMs += 10),
+      rest: () => control.cancel(),
+    };
+    const job = jobOf(dir, [tables], { control: control.memory });
+    assert.throws(
+      () => runMerge(nodeFileSystem, job, clock),
+      (error: unknown) => error instanceof MergeCancelled,
+    );
+    assert.equal(nodeFileSystem.list(dir), ['table-000001.sst']);
   }));
 
 test('refuses a merge over any damaged byte and leaves no file behind', () =>
@@ -181,7 +240,7 @@ test('refuses a merge over any damaged byte and leaves no file behind', () =>
 
 test('gives nothing for nothing', async () => {
   assert.equal(await merged([]), []);
-  assert.equal(await merged([[], []], { bottom: true }), []);
+  assert.equal(await merged([[], []], { older: NOTHING }), []);
 });
 
 run();

@@ -47,6 +47,10 @@ export function smallOptions(change: Partial<EngineOptions> = {}): EngineOptions
     readVerify: 'always',
     blockCacheBytes: 64 * 1024,
     mergeFanIn: 3,
+    mergeGarbagePercentBusy: 100,
+    mergeGarbagePercentQuiet: 35,
+    mergeQuietMs: 1000,
+    mergeBytesPerSecond: 0,
     ...change,
   };
 }
@@ -88,6 +92,11 @@ export class InlineJobs implements JobPort {
     if (next === undefined) return;
     const result = runJob(this.#fs, next.job);
     this.#finished.push(() => next.done(result));
+  }
+
+  /** The waiting jobs of one kind, in the order in which they came. */
+  waiting(kind: Job['kind']): Job[] {
+    return this.#waiting.map(({ job }) => job).filter((job) => job.kind === kind);
   }
 
   /** Runs the waiting jobs of one kind. */

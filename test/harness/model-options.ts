@@ -35,6 +35,13 @@ export const MODEL_OPTIONS: Readonly<Record<string, Partial<EngineOptions>>> = {
   'mapped tables verified always': { readMode: 'mmap' },
   'merges of 2': { mergeFanIn: 2 },
   'tables of 1 KiB': { table: { ...TABLE, tableBytesMax: 1024, blockBytes: 128 }, mergeFanIn: 4 },
+  'merges for any garbage, in many parts': {
+    table: { ...TABLE, tableBytesMax: 1024, blockBytes: 128 },
+    mergeFanIn: 2,
+    mergeGarbagePercentBusy: 10,
+    mergeGarbagePercentQuiet: 5,
+    mergeQuietMs: 1,
+  },
   'syncs at intervals': { walSync: 'interval' },
   'syncs of the operating system': { walSync: 'os' },
   'a log that freezes MemTables': { walLiveBytesMax: 48 * 1024, arenaBytes: 256 * 1024 },

@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
-import type { Job, JobResult } from '../../src/rpc/jobs.js';
+import type { Job, JobResult, MergeJob } from '../../src/rpc/jobs.js';
+import { MergeControl } from '../../src/rpc/merge-control.js';
 import {
   CompactionDesk,
   type JobClient,
@@ -47,15 +48,16 @@ const flush = (dir: string): Job => ({
   outputs: [],
   table: TABLE,
 });
-const merge = (dir: string): Job => ({
+const merge = (dir: string, change: Partial<MergeJob> = {}): Job => ({
   kind: 'merge',
   dir,
   runs: [],
-  bottom: true,
+  older: [],
   snapshots: [],
   nowMs: 0,
   outputs: [],
   table: TABLE,
+  ...change,
 });
 const touch = (): Job => ({ kind: 'touch-arena', arena: new SharedArrayBuffer(8) });
 const fill = (dir: string): Job => ({ kind: 'fill-segment', dir, name: 'wal', sizeBytes: 1 });
@@ -136,6 +138,41 @@ test('drops the jobs of a dead client; the pool goes on with the next', async ()
   assert.equal(pins, ['pin', 'unpin', 'pin']);
   assert.equal(pool.names(), ['quick: flush a', 'quick: flush d']);
   assert.equal(dead.results, []);
+});
+
+test('lets a small merge pass the parts of a large one that wait', async () => {
+  const { desk, pool } = makeDesk();
+  const client = new Client();
+  desk.submit(client, 1, merge('large 1', { part: {} }));
+  desk.submit(client, 2, merge('large 2', { part: {} }));
+  desk.submit(client, 3, merge('large 3', { part: {} }));
+  desk.submit(client, 4, merge('small'));
+  for (let i = 0; i < 4; i++) await pool.started[i]?.end();
+  assert.equal(pool.names(), [
+    'merge: merge large 1',
+    'merge: merge small',
+    'merge: merge large 2',
+    'merge: merge large 3',
+  ]);
+});
+
+test('cancels the running merge of a dead client, and nobody else', () => {
+  const { desk } = makeDesk();
+  const [dead, other] = [MergeControl.create(), MergeControl.create()];
+  const client = new Client();
+  desk.submit(client, 1, merge('a', { control: dead.memory }));
+  desk.submit(new Client(), 1, merge('b', { control: other.memory }));
+  desk.drop(client);
+  assert.ok(dead.isCancelled);
+  assert.not(other.isCancelled);
+});
+
+test('cancels running merges when it is closed', () => {
+  const { desk } = makeDesk();
+  const control = MergeControl.create();
+  desk.submit(new Client(), 1, merge('a', { control: control.memory }));
+  desk.close();
+  assert.ok(control.isCancelled);
 });
 
 test('runs jobs of its own', async () => {

@@ -23,6 +23,10 @@ export const ENGINE: EngineOptions = {
   readVerify: 'first-touch',
   blockCacheBytes: 64 * 1024,
   mergeFanIn: 4,
+  mergeGarbagePercentBusy: 100,
+  mergeGarbagePercentQuiet: 35,
+  mergeQuietMs: 1000,
+  mergeBytesPerSecond: 0,
 };
 
 export const LINK_SIZES = {

@@ -497,6 +497,21 @@ export const WORKLOADS: readonly Workload[] = [
     mustDo: ['remove wal.tmp', 'sync table.tmp'],
   },
   {
+    name: 'wait for a slow disk',
+    run(m) {
+      m.disk.passTime = ({ kind }) => {
+        if (kind === 'sync' || kind === 'syncDir') m.clock.advance(5000);
+      };
+      m.open();
+      m.put([{ key: 'a', value: 'expires between write and sync', ttlMs: 3000 }]);
+      putEach(m, 'b', 'c');
+      m.tick();
+      m.flush();
+      m.close();
+    },
+    mustDo: ['sync wal', 'sync table.tmp'],
+  },
+  {
     name: 'sync at intervals',
     options: { walSync: 'interval' },
     run(m) {

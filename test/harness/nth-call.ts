@@ -80,11 +80,12 @@ class TolerantMachine extends CrashMachine {
   override readonly isTolerant = true;
   poisonings = 0;
   refusals = 0;
+  #depth = 0;
 
   override open(): void {
     for (let attempt = 1; ; attempt++) {
       try {
-        super.open();
+        this.#within(() => super.open());
         return;
       } catch (error) {
         refuseUntyped(error);
@@ -106,7 +107,7 @@ class TolerantMachine extends CrashMachine {
 
   override put(...batches: Parameters<CrashMachine['put']>): void {
     try {
-      super.put(...batches);
+      this.#within(() => super.put(...batches));
     } catch (error) {
       if (error instanceof Fault && error.message.includes('held')) throw new GaveUp('held');
       refuseUntyped(error);
@@ -133,6 +134,17 @@ class TolerantMachine extends CrashMachine {
     }
   }
 
+  /** Within an opening or a write, who called deals with what fails. */
+  override rest(): void {
+    try {
+      super.rest();
+    } catch (error) {
+      refuseUntyped(error);
+      if (this.#depth > 0) throw error;
+      this.restart();
+    }
+  }
+
   override flush(): void {
     try {
       super.flush();
@@ -150,6 +162,15 @@ class TolerantMachine extends CrashMachine {
     } catch (error) {
       refuseUntyped(error);
       if (engine.poison !== undefined) this.distrust = true;
+    }
+  }
+
+  #within(work: () => void): void {
+    this.#depth++;
+    try {
+      work();
+    } finally {
+      this.#depth--;
     }
   }
 

@@ -47,6 +47,8 @@ export interface SimulatedDiskOptions {
 export class SimulatedDisk implements FileSystem {
   /** Called before each operation; it may throw a system error or a SimulatedCrash. */
   beforeOperation: ((operation: Operation) => void) | undefined;
+  /** Called for each operation that takes place: lets time pass on a slow disk. */
+  passTime: ((operation: Operation) => void) | undefined;
   /** Set to an array to record all operations. */
   trace: Operation[] | undefined;
   quotaBytes: number;
@@ -321,6 +323,7 @@ export class SimulatedDisk implements FileSystem {
       if (error instanceof SimulatedCrash) this.#down = true;
       throw error;
     }
+    this.passTime?.(operation);
     this.#faults.raise(operation);
   }
 }

@@ -39,15 +39,21 @@ interface Totals {
 }
 
 /** Fails each call of the workload in each way. */
-function loop(workload: Workload, calls: readonly Call[], totals: Totals): string[] {
+function loop(
+  workload: Workload,
+  calls: readonly Call[],
+  totals: Totals,
+  failedSites: Set<string>,
+): string[] {
   const faults: string[] = [];
-  for (const [index, { operation }] of calls.entries()) {
+  for (const [index, { operation, site }] of calls.entries()) {
     totals.calls++;
     for (const code of codesFor(operation)) {
       for (const forEver of [false, true]) {
         totals.injections++;
         try {
           const outcome = inject({ workload, n: index + 1, code, forEver });
+          failedSites.add(site);
           assert.ok(outcome.fired, `${workload.name}: call ${index + 1} did not come`);
           totals.poisonings += outcome.poisonings;
           totals.refusals += outcome.refusals;
@@ -67,20 +73,22 @@ test('no call that fails costs what was acknowledged, a file that stays open, or
   const totals: Totals = { calls: 0, injections: 0, poisonings: 0, refusals: 0, gaveUp: 0 };
   const faults: string[] = [];
   const sites = new Set<string>();
+  const failedSites = new Set<string>();
   const all: Call[] = [];
   for (const workload of chosen) {
     const calls = callsOf(workload);
     for (const { site } of calls) sites.add(site);
     all.push(...calls);
-    faults.push(...loop(workload, calls, totals));
+    faults.push(...loop(workload, calls, totals, failedSites));
   }
   const seconds = Math.round((performance.now() - begunMs) / 100) / 10;
   const summary = {
-    ...{ workloads: chosen.length, ...totals, sites: sites.size, sitesFailed: sites.size },
+    ...{ workloads: chosen.length, ...totals, sites: sites.size, sitesFailed: failedSites.size },
     ...{ kindsNeverMet: kindsMissing(all), lost: faults.length, seconds },
   };
   console.log(`RIG nth-call ${JSON.stringify(summary)}`);
   if (faults.length > 0) throw new Fault(faults.slice(0, FAULTS_SHOWN_MAX).join('\n\n'));
+  assert.equal(failedSites, sites, 'every call site has failed');
   assert.ok(chosen.length < IN_CI.length || sites.size > 60, `${sites.size} call sites`);
 }, 3_600_000);
 

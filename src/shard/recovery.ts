@@ -224,8 +224,8 @@ function makeDurable(fs: FileSystem, dir: string, reading: WalReading, isSuspect
 }
 
 /**
- * After a failed sync spares may be names that the disk does not know. Only once the new manifest is
- * durable: what is a spare to the state in the page cache may be needed by the one on disk.
+ * After a failed sync spares may be names that the disk does not know. Only once the new manifest
+ * is durable: what is a spare to the state in the page cache may be needed by the one on disk.
  */
 function removeSpares(fs: FileSystem, reading: WalReading): void {
   for (const { path } of reading.spares.splice(0)) fs.remove(path);

@@ -136,7 +136,7 @@ export interface Tally {
   /** Crashes that led to a state which had been judged before. */
   repeated: number;
   moments: number;
-  /** Not tried: the process dies between a failed sync and the word of it (ADR 7, residual risk). */
+  /** Not tried: a process that dies between a failed sync and the word of it (residual, ADR 7). */
   unsaid: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Watches what the frames of the log say to have been durable: never more than was synced, and where
- * every group is synced, all that lies before them. A watermark that is stuck would turn damage into
- * the end of the log, without a word.
+ * Watches what the frames of the log say to have been durable: never more than was synced, and
+ * where every group is synced, all that lies before them. A watermark that is stuck would turn
+ * damage into the end of the log, without a word.
  */
 import { FRAME_HEADER_BYTES, peekFrame } from '../../src/storage/log-frame.js';
 import { SEGMENT_HEADER_BYTES } from '../../src/storage/wal-format.js';

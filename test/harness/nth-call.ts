@@ -1,7 +1,7 @@
 /**
  * The n-th call of the file system fails, for every n: a workload runs again and again, each time
- * with another call that fails, once or for ever. It is driven as the server drives a shard: what is
- * refused is tried again, a poisoned engine is given up and the shard opened anew, and after a few
+ * with another call that fails, once or for ever. It is driven as the server drives a shard: what
+ * is refused is tried again, a poisoned engine is given up and the shard opened anew, and after a few
  * openings that fail the workload ends. Then the disk is well again, and the store must have all
  * that was acknowledged.
  */
@@ -184,7 +184,7 @@ class TolerantMachine extends CrashMachine {
   }
 }
 
-/** What may fail without being a fault of the program: a call of the system, an error with a code. */
+/** What may fail without being a fault of the program: a call of the system, a typed error. */
 function refuseUntyped(error: unknown): void {
   if (error instanceof GaveUp || error instanceof Fault) throw error;
   if (isDown(error)) throw error;

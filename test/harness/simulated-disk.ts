@@ -38,8 +38,8 @@ export interface SimulatedDiskOptions {
   /** Syncs return success and do nothing, like a disk that hides its cache. */
   lyingSync?: boolean;
   /**
-   * A failed sync of a directory leaves its changes to the next one; default false, the harsher one:
-   * they are never durable. File systems with a journal take no writes at all after such a failure.
+   * A failed sync of a directory leaves its changes to the next one; default false, the harsher
+   * one: they are never durable. File systems with a journal take no writes at all after such a failure.
    */
   keepsUnsyncedNames?: boolean;
 }

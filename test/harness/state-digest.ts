@@ -1,6 +1,6 @@
 /**
- * A running digest of 64 bits for telling states of the simulated disk apart: fast, not safe against
- * anyone who wants two states to look alike.
+ * A running digest of 64 bits for telling states of the simulated disk apart: fast, not safe
+ * against anyone who wants two states to look alike.
  */
 export class Digest {
   #a = 0x9e3779b9;

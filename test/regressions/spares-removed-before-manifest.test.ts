@@ -1,8 +1,8 @@
 /**
  * A process died with a manifest edit in the page cache that was not synced. The next one read it,
  * distrusted the page cache because of an earlier failed sync, and removed the segments that the
- * edit had made spare, before its own manifest was durable. Then the power failed: the state on disk
- * still needed them, and the shard refused to open.
+ * edit had made spare, before its own manifest was durable. Then the power failed: the state on
+ * disk still needed them, and the shard refused to open.
  */
 import * as assert from 'uvu/assert';
 import { CrashMachine } from '../harness/crash-machine.js';

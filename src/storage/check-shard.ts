@@ -4,7 +4,7 @@
  * opening the shard would refuse is damage here, and everything that is wrong is reported, not
  * only the first.
  */
-import { StormError } from '../base/errors.js';
+import { CorruptionError, StormError } from '../base/errors.js';
 import { fileNumber } from '../base/ids.js';
 import type { TableMeta } from '../base/table-meta.js';
 import { type Finding, type FindingSink, findingOf, reporting } from './check-finding.js';
@@ -23,7 +23,7 @@ import type { FileSystem } from './file-system.js';
 import { readManifest } from './manifest-log.js';
 import { type ManifestState, tablesOf } from './manifest-state.js';
 import { decodeSegmentHeader, type HeaderReading, SEGMENT_HEADER_BYTES } from './wal-format.js';
-import { readWal, walHoldsFrames } from './wal-reader.js';
+import { readWal, type WalReading, walHoldsFrames } from './wal-reader.js';
 
 export interface ShardIdentity {
   shard: number;
@@ -169,11 +169,22 @@ class ShardCheck {
       const { flushedSequence, minSegment } = state;
       const reading = readWal(this.#fs, this.#dir, identity, minSegment, flushedSequence, () => {});
       totals.frames += reading.frameCount;
+      this.#lostEnd(reading, state);
     } catch (error) {
       verdict = findingOf(error, this.#dir, 0);
       this.#report.found(verdict);
     }
     this.#segments(state.minSegment, verdict !== undefined);
+  }
+
+  /** The manifest may know of writes behind the last one that the log still has. */
+  #lostEnd({ end, live }: WalReading, { flushedSequence, durableSequence }: ManifestState): void {
+    if (Math.max(end.lastSequence, flushedSequence) >= durableSequence) return;
+    throw new CorruptionError(
+      `The WAL ends at sequence ${end.lastSequence}, but all through ${durableSequence} was ` +
+        'durable: its newest segment is missing, cut or an old copy',
+      { file: live.at(-1)?.path ?? this.#dir, offset: end.endOffset },
+    );
   }
 
   /** Looks into each segment that is needed; `isRefused`: together they do not make a WAL. */

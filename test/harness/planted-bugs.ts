@@ -42,6 +42,11 @@ function nthCall(only: string): TestRun {
   return { test: 'test/rigs/nth-call.test.js', env: { RIG_NTH_WORKLOADS: only } };
 }
 
+const DAMAGE: TestRun = {
+  test: 'test/rigs/damage.test.js',
+  env: { RIG_DAMAGE_FLIPS: '2000' },
+};
+
 /** A key has a wrong value, or recovery finds what must be there gone and refuses. */
 const LOSS = /key-\d+: found|CorruptionError|are damaged|StormError: .*(?:missing|no CURRENT)/;
 
@@ -293,8 +298,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       { file: RECOVERY_FILE, find: 'sweep(env, dir, state, manifest.number);', replace: '' },
       {
         file: RECOVERY_FILE,
-        find: 'const manifest = ManifestLog.start(',
-        replace: 'sweep(env, dir, state, found?.number ?? 0); const manifest = ManifestLog.start(',
+        find: 'const manifest = keep(ManifestLog.start(',
+        replace:
+          'sweep(env, dir, state, found?.number ?? 0);' +
+          'const manifest = keep(ManifestLog.start(',
       },
     ],
     foundBy: RECOVERY,
@@ -550,5 +557,41 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     foundBy: crashStates('leave syncs to the system'),
     because: /the watermark of the frame at \d+ .*, synced was/,
+  },
+  {
+    title: 'passing over a checksum of a table that does not fit',
+    edits: [
+      {
+        file: 'src/storage/table-format.js',
+        find: 'if (found !== readU32(bytes, codecAt + 1))',
+        replace: 'if (found === undefined)',
+      },
+    ],
+    foundBy: DAMAGE,
+    because: /no value, expected|a value of \d+ bytes, expected|a scan found|threw/,
+  },
+  {
+    title: 'taking any table of the right size for the one that the manifest means',
+    edits: [
+      {
+        file: 'src/storage/table-reader.js',
+        find: 'if (difference === undefined) return;',
+        replace: 'if (difference !== 0) return;',
+      },
+    ],
+    foundBy: DAMAGE,
+    because: /check finds|expected|a scan found/,
+  },
+  {
+    title: 'taking a segment that lost its header for a spare',
+    edits: [
+      {
+        file: WAL_READER,
+        find: 'refuseLostHeaders(fs, others, Math.max(walk.end.lastSequence, flushedSequence));',
+        replace: '',
+      },
+    ],
+    foundBy: DAMAGE,
+    because: /groups are lost/,
   },
 ];

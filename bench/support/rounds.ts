@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeMachine } from './machine.js';
+import { describeMachine, type Machine } from './machine.js';
 
 export type Figures = Record<string, number | string>;
 
@@ -17,12 +17,27 @@ export interface Bench {
   settings: Record<string, number>;
   /** Unless told otherwise, 3; a long run may do with one. */
   rounds?: number;
+  /** A figure that those who come later in the round get as a setting: as many entries, say. */
+  passOn?: string;
   /** Each is given a fresh folder on the disk, removed afterwards. */
   contenders: Record<string, (settings: Record<string, number>, dir: string) => Promise<Figures>>;
 }
 
-/** Median, then the range, as text: a figure without its range says too much. */
-type Summary = string;
+/** A figure without its range says too much. */
+export interface Spread {
+  median: number;
+  min: number;
+  max: number;
+}
+
+/** What a bench prints, and what lies in bench/results. */
+export interface BenchResult {
+  bench: string;
+  machine: Machine;
+  settings: Record<string, number>;
+  rounds: number;
+  contenders: Record<string, Record<string, Spread | string>>;
+}
 
 const ROUNDS = 3;
 
@@ -46,18 +61,43 @@ export async function runBench(bench: Bench, file: string): Promise<void> {
   const rounds = Number(values['rounds'] ?? bench.rounds ?? ROUNDS);
   const machine = describeMachine();
   const results = new Map<string, Figures[]>(names.map((name) => [name, []]));
+  const progress = new Progress(bench.name, names.length * rounds);
   for (let round = 1; round <= rounds; round++) {
+    const ofRound = { ...settings };
     for (const name of names) {
-      process.stderr.write(`${bench.name}: round ${round} of ${rounds}, ${name}\n`);
-      results.get(name)?.push(await runContender(file, name, settings, parentDir));
+      progress.next(`round ${round} of ${rounds}, ${name}`);
+      const figures = await runContender(file, name, ofRound, parentDir);
+      results.get(name)?.push(figures);
+      const passed = bench.passOn === undefined ? undefined : figures[bench.passOn];
+      if (bench.passOn !== undefined && typeof passed === 'number') ofRound[bench.passOn] = passed;
     }
   }
   const contenders = Object.fromEntries(
     [...results].map(([name, figures]) => [name, summarize(figures)]),
   );
-  console.log(
-    JSON.stringify({ bench: bench.name, machine, settings, rounds, contenders }, null, 2),
-  );
+  const result: BenchResult = { bench: bench.name, machine, settings, rounds, contenders };
+  console.log(JSON.stringify(result, null, 2));
+}
+
+/** Tells what runs, and how long the rest will take by what was seen so far. */
+class Progress {
+  readonly #name: string;
+  readonly #runs: number;
+  readonly #started = performance.now();
+  #done = -1;
+
+  constructor(name: string, runs: number) {
+    this.#name = name;
+    this.#runs = runs;
+  }
+
+  next(what: string): void {
+    this.#done++;
+    const perRun = (performance.now() - this.#started) / 1000 / this.#done;
+    const left = Math.ceil((this.#runs - this.#done) * perRun);
+    const when = this.#done === 0 ? '' : `, about ${left} s left`;
+    process.stderr.write(`${this.#name}: ${what}${when}\n`);
+  }
 }
 
 /**
@@ -116,17 +156,18 @@ function runContender(
   });
 }
 
-function summarize(rounds: Figures[]): Record<string, Summary> {
-  const summary: Record<string, Summary> = {};
-  for (const key of Object.keys(rounds[0] ?? {})) {
+function summarize(rounds: Figures[]): Record<string, Spread | string> {
+  const summary: Record<string, Spread | string> = {};
+  for (const key of new Set(rounds.flatMap((figures) => Object.keys(figures)))) {
     const values = rounds.map((figures) => figures[key]);
     const numbers = values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
-    if (numbers.length === 0) {
-      summary[key] = String(values[0]);
-      continue;
-    }
+    const [min, max] = [numbers[0], numbers.at(-1)];
     const median = numbers[Math.floor(numbers.length / 2)];
-    summary[key] = `${median} (${numbers[0]} – ${numbers.at(-1)})`;
+    if (min === undefined || max === undefined || median === undefined) {
+      summary[key] = String(values.find((value) => value !== undefined));
+    } else {
+      summary[key] = { median, min, max };
+    }
   }
   return summary;
 }

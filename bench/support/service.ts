@@ -1,5 +1,5 @@
 /** A real server in a process of its own, as shipped, and what it costs. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { ServerProcess } from '../../src/demo/server-process.js';
 import { type Figures, rounded } from './rounds.js';
 
@@ -7,7 +7,22 @@ const TICKS_PER_SECOND = 100;
 const READY_MS_MAX = 120_000;
 
 export interface ServiceStats {
-  shards: { counters: Record<string, number> }[];
+  shards: {
+    state: string;
+    recoveries: number;
+    recoveryMs: number;
+    recoveredRecords: number;
+    counters: Record<string, number>;
+  }[];
+}
+
+export interface ServiceOptions {
+  /** What differs from the shipped configuration. */
+  config?: object;
+  shards?: number;
+  /** A module that every thread of the server loads first. */
+  preload?: URL;
+  env?: Record<string, string>;
 }
 
 export class Service {
@@ -19,29 +34,41 @@ export class Service {
     this.#pid = process.info.pid;
   }
 
-  /** `config`: a configuration file; the shipped defaults if not given. */
-  static async start(dataDir: string, config?: string): Promise<Service> {
+  /** The shipped configuration, where nothing else is asked for. */
+  static async start(dataDir: string, wanted: ServiceOptions = {}): Promise<Service> {
+    const { config, shards, preload, env = {} } = wanted;
+    const node = preload === undefined ? {} : { NODE_OPTIONS: `--import=${preload.href}` };
     const options = {
       dataDir,
-      shardCount: undefined,
-      env: process.env,
+      shardCount: shards,
+      env: { ...process.env, ...env, ...node },
       readyTimeoutMs: READY_MS_MAX,
     };
-    const file = config === undefined ? {} : { config };
-    return new Service(await ServerProcess.start({ ...options, ...file }));
+    if (config === undefined) return new Service(await ServerProcess.start(options));
+    const path = `${dataDir}.config.json`;
+    writeFileSync(path, JSON.stringify(config));
+    return new Service(await ServerProcess.start({ ...options, config: path }));
   }
 
-  get info(): ServerProcess['info'] {
-    return this.#process.info;
+  get pid(): number {
+    return this.#pid;
   }
 
   get grpcAddress(): string {
     return this.#process.info.grpcAddress;
   }
 
+  get httpAddress(): string {
+    return this.#process.info.httpAddress;
+  }
+
+  get info(): ServerProcess['info'] {
+    return this.#process.info;
+  }
+
   /** CPU seconds of all its threads so far. */
   cpuSeconds(): number {
-    return cpuSecondsOf(`/proc/${this.#pid}/stat`);
+    return cpuSecondsOfProcess(this.#pid);
   }
 
   /** CPU seconds of each thread that has used some, most first. */
@@ -74,6 +101,7 @@ export class Service {
       serverCpuSeconds: rounded(this.cpuSeconds()),
       serverThreadSeconds: this.threadSeconds().map(rounded).join(' '),
       serverRssMiB: this.rssMiB(),
+      debtMiB: rounded((await this.total('debtBytes')) / 2 ** 20),
       flushes: await this.total('flushesTotal'),
       merges: await this.total('mergesTotal'),
       sortedRuns: await this.total('sortedRuns'),
@@ -86,6 +114,11 @@ export class Service {
     this.#process.signal('SIGTERM');
     await this.#process.ended;
   }
+}
+
+/** CPU seconds of all threads of a process so far. */
+export function cpuSecondsOfProcess(pid: number): number {
+  return cpuSecondsOf(`/proc/${pid}/stat`);
 }
 
 function cpuSecondsOf(statFile: string): number {

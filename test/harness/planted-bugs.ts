@@ -2,6 +2,7 @@
  * The planted bugs, and which test must find each of them. Texts are those of the compiled files.
  */
 import type { Edit, TestRun } from './mutants.js';
+import { PLANTED_SERVICE_BUGS } from './planted-service-bugs.js';
 
 export interface PlantedBug {
   title: string;
@@ -594,4 +595,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     foundBy: DAMAGE,
     because: /groups are lost/,
   },
+  ...PLANTED_SERVICE_BUGS,
 ];

@@ -305,7 +305,7 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
   },
   'compaction.quietMs': {
     type: 'integer',
-    default: 5000,
+    default: 10_000,
     min: 1,
     max: 3_600_000,
     unit: 'ms',

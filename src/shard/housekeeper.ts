@@ -14,6 +14,7 @@ import { DISTRUST_FILE, tableFileName } from '../storage/file-names.js';
 import type { ManifestEdit } from '../storage/manifest-format.js';
 import type { ManifestLog } from '../storage/manifest-log.js';
 import type { ManifestState } from '../storage/manifest-state.js';
+import { TableReader } from '../storage/table-reader.js';
 import type { WalWriter } from '../storage/wal-writer.js';
 import type { CompactionDebt } from './compaction-picker.js';
 import type { EngineEnv } from './engine-env.js';
@@ -33,6 +34,8 @@ interface PendingCommit {
   makeEdit: () => ManifestEdit;
   /** What the edit permits once it is on disk. */
   effects: () => void;
+  /** Tables of the edit that are open already. */
+  ready?: ReadonlyMap<number, TableReader> | undefined;
   edit?: ManifestEdit;
   /** Set when the edit is on disk but its tables could not be opened yet. */
   state?: ManifestState;
@@ -82,7 +85,8 @@ export class Housekeeper {
       version: () => this.version,
       snapshots,
       reserve: (count) => this.#reserve(count),
-      commit: (makeEdit, effects) => this.#commit(makeEdit, effects),
+      open: (table) => TableReader.open(env.fs, options.dir, table, this.#opener.options),
+      commit: (makeEdit, effects, ready) => this.#commit(makeEdit, effects, ready),
       removeTable: (number) => this.#remove(tableFileName(number)),
     });
   }
@@ -262,8 +266,12 @@ export class Housekeeper {
   }
 
   /** Makes an edit durable and then does its effects; at once, or when the disk allows it. */
-  #commit(makeEdit: () => ManifestEdit, effects: () => void): void {
-    this.#commits.push({ makeEdit, effects });
+  #commit(
+    makeEdit: () => ManifestEdit,
+    effects: () => void,
+    ready?: ReadonlyMap<number, TableReader>,
+  ): void {
+    this.#commits.push({ makeEdit, effects, ready });
     this.#runCommits(this.#env.clock.monotonicMs());
   }
 
@@ -286,7 +294,7 @@ export class Housekeeper {
   #carryOut(commit: PendingCommit): void {
     commit.edit ??= commit.makeEdit();
     commit.state ??= this.#manifest.commit(commit.edit);
-    const next = this.version.advance(this.#opener, commit.state);
+    const next = this.version.advance(this.#opener, commit.state, commit.ready);
     const dropped = this.version.tablesNotIn(next);
     this.version = next;
     for (const { reader } of dropped) reader.close();

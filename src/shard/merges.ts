@@ -7,12 +7,14 @@
  * fails, the merge is given up: what the others wrote is removed, and after a pause it may be
  * picked again. Tables in which nothing counts any more are dropped without a job.
  */
+import { messageOf } from '../base/errors.js';
 import { type FileNumber, fileNumber } from '../base/ids.js';
 import type { TableMeta } from '../base/table-meta.js';
 import type { EngineOptions } from '../rpc/control.js';
 import type { JobOutput, JobResult, MergeJob } from '../rpc/jobs.js';
 import { MergeControl } from '../rpc/merge-control.js';
 import type { ManifestEdit } from '../storage/manifest-format.js';
+import type { TableReader } from '../storage/table-reader.js';
 import {
   type CompactionDebt,
   compactionDebt,
@@ -45,8 +47,16 @@ export interface MergeHost {
   snapshots(): number[];
   /** The first of so many numbers that nobody else gets, or undefined: not now. */
   reserve(count: number): number | undefined;
-  /** Makes the edit durable, sooner or later, and then has its effects. */
-  commit(makeEdit: () => ManifestEdit, effects: () => void): void;
+  open(table: TableMeta): TableReader;
+  /**
+   * Makes the edit durable, sooner or later, and then has its effects. `ready`: tables of the edit
+   * that are open; from then on they are the version's.
+   */
+  commit(
+    makeEdit: () => ManifestEdit,
+    effects: () => void,
+    ready?: ReadonlyMap<number, TableReader>,
+  ): void;
   removeTable(number: FileNumber): void;
 }
 
@@ -61,6 +71,8 @@ interface Merge {
   running: number;
   failed: boolean;
   readonly results: JobOutput[];
+  /** Tables of the results, by number: opened one part at a time, because each takes milliseconds. */
+  readonly ready: Map<number, TableReader>;
   /** What lies below; what is merged there meanwhile can only become less. */
   readonly older: MergeJob['older'];
 }
@@ -130,6 +142,8 @@ export class Merges {
   close(): void {
     this.#closed = true;
     this.#control.cancel();
+    for (const { ready } of this.#merges) for (const reader of ready.values()) reader.close();
+    this.#merges.clear();
   }
 
   #look(now: number): void {
@@ -198,6 +212,7 @@ export class Merges {
       running: 0,
       failed: false,
       results: [],
+      ready: new Map(),
       older: older.map((each) => metasOf(each).map(({ minKey, maxKey }) => ({ minKey, maxKey }))),
     };
     this.#merges.add(merge);
@@ -239,13 +254,22 @@ export class Merges {
   #partDone(merge: Merge, result: JobResult): void {
     if (this.#closed) return;
     merge.running--;
-    if (result.ok) merge.results.push(result.output);
+    if (result.ok) this.#take(merge, result.output);
     else this.#fail(merge, `A merge failed: ${result.message}`);
     if (!merge.failed && merge.started === merge.parts.length && merge.running === 0) {
       this.#checkCount(merge);
       if (!merge.failed) this.#finish(merge);
     }
     if (merge.failed) this.#discard(merge);
+  }
+
+  #take(merge: Merge, output: JobOutput): void {
+    merge.results.push(output);
+    try {
+      for (const table of output.tables) merge.ready.set(table.number, this.#host.open(table));
+    } catch (error) {
+      this.#fail(merge, `A merged table cannot be opened: ${messageOf(error)}`);
+    }
   }
 
   /** A run that yields fewer entries than were written to it has lost data: nothing replaces it. */
@@ -271,7 +295,7 @@ export class Merges {
         return id === first && added.length > 0 ? [run] : [];
       }),
     });
-    this.#host.commit(makeEdit, () => {
+    const effects = (): void => {
       for (const { number } of removed) this.#host.removeTable(number);
       this.#merges.delete(merge);
       this.#pauseMs = 0;
@@ -279,7 +303,8 @@ export class Merges {
       this.totals.mergesTotal++;
       this.totals.mergeReadBytesTotal += sumOf(removed, ({ sizeBytes }) => sizeBytes);
       this.totals.mergeWrittenBytesTotal += sumOf(results, ({ bytesWritten }) => bytesWritten);
-    });
+    };
+    this.#host.commit(makeEdit, effects, merge.ready);
   }
 
   #fail(merge: Merge, message: string): void {
@@ -292,6 +317,8 @@ export class Merges {
 
   /** Removes what parts have written so far; the last one to end frees the inputs. */
   #discard(merge: Merge): void {
+    for (const reader of merge.ready.values()) reader.close();
+    merge.ready.clear();
     for (const { tables } of merge.results.splice(0)) {
       for (const { number } of tables) this.#host.removeTable(number);
     }

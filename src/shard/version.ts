@@ -44,15 +44,22 @@ export class Version {
   }
 
   /**
-   * The version for the next state. Readers of tables that left stay open: see `tablesNotIn`. When
-   * it throws, nothing that it opened stays open.
+   * The version for the next state. Readers of tables that left stay open: see `tablesNotIn`.
+   * `ready` has tables that were opened before; those that the state names are the new version's.
+   * When it throws, nothing that it opened stays open.
    */
-  advance(opener: TableOpener, state: ManifestState): Version {
+  advance(
+    opener: TableOpener,
+    state: ManifestState,
+    ready?: ReadonlyMap<number, TableReader>,
+  ): Version {
     const open = new Map(this.tables().map((table) => [table.meta.number as number, table]));
     const fresh: TableReader[] = [];
     const tableOf = (meta: PlacedTable): OpenTable => {
       const known = open.get(meta.number);
       if (known !== undefined) return known;
+      const opened = ready?.get(meta.number);
+      if (opened !== undefined) return { meta, reader: opened };
       const reader = TableReader.open(opener.fs, opener.dir, meta, opener.options);
       fresh.push(reader);
       return { meta, reader };

@@ -158,6 +158,8 @@ export class Soak {
   }
 
   async close(): Promise<void> {
+    // A job that is cut short would be told as a failure.
+    await this.settle();
     this.engine.close();
     await this.#pool.close();
   }

@@ -19,6 +19,7 @@ import { messageOf } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
 import { LookupResult } from '../storage/lookup.js';
+import { LookupKey } from '../storage/lookup-key.js';
 import { MergeCursor, ReverseMergeCursor } from '../storage/merge-cursor.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import { CommitGroup } from './commit-group.js';
@@ -64,6 +65,7 @@ export class Engine {
   readonly #pending: CommitGroup[] = [];
   readonly #snapshots: Snapshots;
   readonly #versionLookup = new LookupResult();
+  readonly #lookupKey = new LookupKey();
   /** The last sequence number that reads can see. */
   #applied: number;
   #poison: string | undefined;
@@ -181,7 +183,7 @@ export class Engine {
   get(key: Uint8Array, keyStart: number, keyLength: number, into: LookupResult): boolean {
     const found =
       this.#stack.get(key, keyStart, keyLength, NEWEST, into) ||
-      this.#keeper.version.get(key.subarray(keyStart, keyStart + keyLength), NEWEST, into);
+      this.#keeper.version.get(this.#lookupKey.set(key, keyStart, keyLength), NEWEST, into);
     if (!found || into.kind === KIND_DELETE) return false;
     return into.expiresAtMs === 0 || into.expiresAtMs > this.#env.clock.wallMs();
   }

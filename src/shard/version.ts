@@ -7,6 +7,7 @@ import type { EntryCursor, EntryView, ReverseCursor } from '../storage/entry-cur
 import type { FileSystem } from '../storage/file-system.js';
 import { compareBytes } from '../storage/key-bytes.js';
 import type { LookupResult } from '../storage/lookup.js';
+import type { LookupKey } from '../storage/lookup-key.js';
 import type { PlacedTable } from '../storage/manifest-format.js';
 import type { ManifestState } from '../storage/manifest-state.js';
 import { ReverseRunCursor, RunCursor, type RunTables } from '../storage/run-cursor.js';
@@ -91,9 +92,11 @@ export class Version {
    * Finds the newest version of the key at or below `snapshot`, tombstones included. Runs hold
    * descending spans of sequences, so the first hit is the newest.
    */
-  get(key: Uint8Array, snapshot: number, into: LookupResult): boolean {
-    for (const run of this.runs) {
-      const table = run.tables.length === 1 ? run.tables[0] : tableFor(run.tables, key);
+  get(key: LookupKey, snapshot: number, into: LookupResult): boolean {
+    const { runs } = this;
+    for (let i = 0; i < runs.length; i++) {
+      const { tables } = runs[i]!;
+      const table = tables.length === 1 ? tables[0] : tableFor(tables, key);
       if (table?.reader.get(key, snapshot, into) === true) return true;
     }
     return false;
@@ -127,13 +130,14 @@ export class Version {
 }
 
 /** The table whose key range may hold the key: the last one that does not begin behind it. */
-function tableFor(tables: readonly OpenTable[], key: Uint8Array): OpenTable | undefined {
+function tableFor(tables: readonly OpenTable[], key: LookupKey): OpenTable | undefined {
   let low = 0;
   let high = tables.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const { minKey } = tables[middle]!.meta;
-    if (compareBytes(minKey, 0, minKey.length, key, 0, key.length) <= 0) low = middle + 1;
+    const order = compareBytes(minKey, 0, minKey.length, key.bytes, key.start, key.length);
+    if (order <= 0) low = middle + 1;
     else high = middle;
   }
   return tables[low - 1];

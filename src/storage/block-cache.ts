@@ -26,7 +26,7 @@ export interface BlockCacheStats {
 
 export class BlockCache {
   readonly bytesMax: number;
-  readonly #slots: (Slot | undefined)[] = [];
+  readonly #slots: (Place | undefined)[] = [];
   readonly #free: number[] = [];
   #hand = 0;
   #bytes = 0;
@@ -49,39 +49,39 @@ export class BlockCache {
     };
   }
 
-  /** A place for the blocks of one more table; its reader closes it. */
-  openTable(): CachedTable {
-    return new CachedTable(this);
+  /** A place for the blocks of one more table, which has so many; its reader closes it. */
+  openTable(blockCount: number): CachedTable {
+    return new CachedTable(this, blockCount);
   }
 
   /** For CachedTable. */
-  get(slotOf: ReadonlyMap<number, number>, block: number): Uint8Array | undefined {
-    const index = slotOf.get(block);
-    const slot = index === undefined ? undefined : this.#slots[index];
-    if (slot === undefined) {
-      this.#misses++;
-      return undefined;
-    }
+  noteHit(): void {
     this.#hits++;
-    slot.isUsed = true;
-    return slot.content;
   }
 
   /** For CachedTable. */
-  put(slotOf: Map<number, number>, block: number, content: Uint8Array): void {
-    const sizeBytes = content.length + BLOCK_OVERHEAD_BYTES;
-    if (sizeBytes > this.bytesMax * BLOCK_SHARE_MAX || slotOf.has(block)) return;
+  noteMiss(): void {
+    this.#misses++;
+  }
+
+  /** For CachedTable: a slot for a block of the table that has none, or −1 if it is not kept. */
+  occupy(table: CachedTable, block: number, contentBytes: number): number {
+    const sizeBytes = contentBytes + BLOCK_OVERHEAD_BYTES;
+    if (sizeBytes > this.bytesMax * BLOCK_SHARE_MAX) return -1;
     while (this.#bytes + sizeBytes > this.bytesMax) this.#evictOne();
     const index = this.#free.pop() ?? this.#slots.length;
-    this.#slots[index] = { slotOf, block, content, isUsed: false };
-    slotOf.set(block, index);
+    this.#slots[index] = { table, block, sizeBytes };
     this.#bytes += sizeBytes;
+    return index;
   }
 
-  /** For CachedTable. */
-  drop(slotOf: Map<number, number>): void {
-    for (const index of slotOf.values()) this.#vacate(index);
-    slotOf.clear();
+  /** For CachedTable: its block in that slot is gone. */
+  vacate(index: number): void {
+    const slot = this.#slots[index];
+    if (slot === undefined) return;
+    this.#bytes -= slot.sizeBytes;
+    this.#slots[index] = undefined;
+    this.#free.push(index);
   }
 
   #evictOne(): void {
@@ -89,57 +89,83 @@ export class BlockCache {
       const index = this.#hand;
       this.#hand = (index + 1) % this.#slots.length;
       const slot = this.#slots[index];
-      if (slot === undefined) continue;
-      if (slot.isUsed) {
-        slot.isUsed = false;
-        continue;
-      }
-      slot.slotOf.delete(slot.block);
-      this.#vacate(index);
+      if (slot === undefined || slot.table.wasUsed(slot.block)) continue;
+      slot.table.forget(slot.block);
       this.#evictions++;
       return;
     }
   }
-
-  #vacate(index: number): void {
-    const slot = this.#slots[index];
-    if (slot === undefined) return;
-    this.#bytes -= slot.content.length + BLOCK_OVERHEAD_BYTES;
-    this.#slots[index] = undefined;
-    this.#free.push(index);
-  }
 }
 
-interface Slot {
-  /** Of the block's table: block number → slot. */
-  readonly slotOf: Map<number, number>;
+/** What lies in a slot. */
+interface Place {
+  readonly table: CachedTable;
   readonly block: number;
-  readonly content: Uint8Array;
-  /** Since the hand last came by. */
-  isUsed: boolean;
+  readonly sizeBytes: number;
 }
 
-/** The blocks of one table in a cache. */
+const NO_SLOT = -1;
+
+/**
+ * The blocks of one table in a cache. They lie here, by number, rather than in the cache's slots: a
+ * hit goes straight to the block, and every step less is a wait for memory less.
+ */
 export class CachedTable {
   readonly #cache: BlockCache;
-  readonly #slotOf = new Map<number, number>();
+  readonly #contents: (Uint8Array | undefined)[];
+  readonly #slots: Int32Array;
+  /** 1 = since the cache's hand last came by. */
+  readonly #used: Uint8Array;
 
-  constructor(cache: BlockCache) {
+  constructor(cache: BlockCache, blockCount: number) {
     this.#cache = cache;
+    this.#contents = new Array<Uint8Array | undefined>(blockCount).fill(undefined);
+    this.#slots = new Int32Array(blockCount).fill(NO_SLOT);
+    this.#used = new Uint8Array(blockCount);
   }
 
-  /** The block's content; not to be changed. */
+  /** The block's content; not to be changed. Where it is not there and needed, note a miss. */
   get(block: number): Uint8Array | undefined {
-    return this.#cache.get(this.#slotOf, block);
+    const content = this.#contents[block];
+    if (content === undefined) return undefined;
+    this.#used[block] = 1;
+    this.#cache.noteHit();
+    return content;
+  }
+
+  /** A block had to be read or decompressed. */
+  noteMiss(): void {
+    this.#cache.noteMiss();
   }
 
   /** Keeps `content`, which nobody may change from now on. */
   put(block: number, content: Uint8Array): void {
-    this.#cache.put(this.#slotOf, block, content);
+    if (this.#slots[block] !== NO_SLOT) return;
+    const slot = this.#cache.occupy(this, block, content.length);
+    if (slot === NO_SLOT) return;
+    this.#slots[block] = slot;
+    this.#contents[block] = content;
+    this.#used[block] = 0;
   }
 
   /** Drops the table's blocks. */
   close(): void {
-    this.#cache.drop(this.#slotOf);
+    for (let block = 0; block < this.#slots.length; block++) {
+      if (this.#slots[block] !== NO_SLOT) this.forget(block);
+    }
+  }
+
+  /** For the cache: whether the block was used since the last time this was asked. */
+  wasUsed(block: number): boolean {
+    const wasUsed = this.#used[block] !== 0;
+    this.#used[block] = 0;
+    return wasUsed;
+  }
+
+  /** For the cache: drops the block. */
+  forget(block: number): void {
+    this.#cache.vacate(this.#slots[block]!);
+    this.#slots[block] = NO_SLOT;
+    this.#contents[block] = undefined;
   }
 }

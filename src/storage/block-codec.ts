@@ -157,7 +157,7 @@ export function decompressBlock(
     raw =
       addon === undefined
         ? inflated(packed.subarray(LENGTH_BYTES), rawLength)
-        : addon.uncompressSync(packed);
+        : plain(addon.uncompressSync(packed));
   } catch (error) {
     const site = { file, offset };
     throw new CorruptionError(`A block cannot be decompressed: ${messageOf(error)}`, site, error);
@@ -173,7 +173,14 @@ export function decompressBlock(
 function inflated(packed: Uint8Array, rawLength: number): Uint8Array {
   const chunkSize = Math.max(rawLength + 1, ZLIB_CHUNK_BYTES_MIN);
   const raw = inflateRawSync(packed, { maxOutputLength: rawLength, chunkSize });
-  return raw.buffer.byteLength > raw.length + ZLIB_CHUNK_BYTES_MIN ? new Uint8Array(raw) : raw;
+  return raw.buffer.byteLength > raw.length + ZLIB_CHUNK_BYTES_MIN
+    ? new Uint8Array(raw)
+    : plain(raw);
+}
+
+/** A plain array, because a Buffer's `slice` would hand out views where callers expect copies. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The addon; where it is missing FAILED_PRECONDITION, which says `what` for. */

@@ -100,16 +100,23 @@ export class BloomFilter {
     return { probes: this.#probes, lines: this.#lines };
   }
 
-  /** False: no entry of the table has a key with this hash. */
+  /**
+   * False: no entry of the table has a key with this hash. All bits are tested, although one would
+   * do: an exit at any of them cannot be predicted, and a processor that predicts the answer goes
+   * on to the next table's filter while it waits for the memory of this one.
+   */
   mayContain(keyHash: number): boolean {
+    const bytes = this.#bytes;
+    const probes = this.#probes;
+    const line = this.#linesAt + lineOf(keyHash, this.#lines) * LINE_BYTES;
     let hash = keyHash;
-    const line = this.#linesAt + lineOf(hash, this.#lines) * LINE_BYTES;
-    for (let probe = 0; probe < this.#probes; probe++) {
+    let all = 1;
+    for (let probe = 0; probe < probes; probe++) {
       hash = Math.imul(hash, PROBE_FACTOR);
       const bit = hash >>> 23;
-      if ((this.#bytes[line + (bit >>> 3)]! & (1 << (bit & 7))) === 0) return false;
+      all &= bytes[line + (bit >>> 3)]! >>> (bit & 7);
     }
-    return true;
+    return all !== 0;
   }
 }
 

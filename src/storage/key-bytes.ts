@@ -20,6 +20,26 @@ export function compareBytes(
   return aLength - bLength;
 }
 
+/** So many bytes at the head of a key make one number, exactly. */
+const HEAD_BYTES = 6;
+
+/**
+ * The first six bytes as a number, zeros where there are fewer: of two keys whose heads differ, the
+ * one with the smaller head comes first. Equal heads decide nothing.
+ */
+export function keyHead(bytes: Uint8Array, start: number, length: number): number {
+  if (length < HEAD_BYTES) return shortHead(bytes, start, length);
+  const high = (bytes[start]! << 16) | (bytes[start + 1]! << 8) | bytes[start + 2]!;
+  const low = (bytes[start + 3]! << 16) | (bytes[start + 4]! << 8) | bytes[start + 5]!;
+  return high * 2 ** 24 + low;
+}
+
+function shortHead(bytes: Uint8Array, start: number, length: number): number {
+  let head = 0;
+  for (let i = 0; i < HEAD_BYTES; i++) head = head * 256 + (i < length ? bytes[start + i]! : 0);
+  return head;
+}
+
 /** How many bytes from the beginning the two have in common. */
 export function commonPrefix(
   a: Uint8Array,

@@ -40,7 +40,7 @@ export class TableCursor extends BlockReader implements EntryCursor {
    */
   seekVersion(key: Uint8Array, sequence: number): void {
     const { index } = this.#table;
-    const block = index.find(key, sequence);
+    const block = index.find(key, 0, key.length, sequence);
     if (block === index.count) {
       this.valid = false;
       return;

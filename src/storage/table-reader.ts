@@ -8,16 +8,17 @@
  * asked. Damage is a CorruptionError, never "not found".
  */
 import { CorruptionError } from '../base/errors.js';
-import { hash32 } from '../base/hash.js';
 import type { TableMeta } from '../base/table-meta.js';
 import type { BlockCache, CachedTable } from './block-cache.js';
 import { decompressBlock } from './block-codec.js';
+import { BlockSearch } from './block-search.js';
 import { type BlockSource, BlockWindow, MemorySource, ReadSource } from './block-source.js';
-import { BloomFilter, FILTER_HASH_SEED } from './bloom-filter.js';
+import { BloomFilter } from './bloom-filter.js';
 import { tableFileName } from './file-names.js';
 import type { FileSystem } from './file-system.js';
-import { compareBytes } from './key-bytes.js';
+import { KeyRange } from './key-range.js';
 import type { LookupResult } from './lookup.js';
+import type { LookupKey } from './lookup-key.js';
 import { TableCursor } from './table-cursor.js';
 import {
   CODEC_RAW,
@@ -50,7 +51,10 @@ export class TableReader {
   readonly #cached: CachedTable | undefined;
   /** One bit per raw block that needs no further verification; absent when each touch verifies. */
   readonly #verified: Uint8Array | undefined;
-  readonly #lookup: TableCursor;
+  readonly #range: KeyRange;
+  /** Of point lookups. */
+  readonly #window = new BlockWindow();
+  readonly #search: BlockSearch;
 
   /**
    * Opens the table that `meta` describes in `dir`. Throws CorruptionError when the file is
@@ -94,8 +98,9 @@ export class TableReader {
     if (verify === 'first-touch' && source.isResident) {
       this.#verified = new Uint8Array(Math.ceil(this.index.count / 8));
     }
-    this.#lookup = new TableCursor(this, 0);
-    this.#cached = cache?.openTable();
+    this.#range = new KeyRange(meta.minKey, meta.maxKey);
+    this.#search = new BlockSearch(path);
+    this.#cached = cache?.openTable(this.index.count);
   }
 
   /** Length of the file. */
@@ -112,29 +117,22 @@ export class TableReader {
    * Finds the newest version of `key` whose sequence is at most `snapshotSequence`; a tombstone is
    * found too, with kind delete. The value's bytes are valid until the next call of `get`.
    */
-  get(key: Uint8Array, snapshotSequence: number, into: LookupResult): boolean {
-    if (!this.mayContain(key) || snapshotSequence < this.meta.minSequence) return false;
-    const at = this.#lookup;
-    at.seekVersion(key, snapshotSequence);
-    if (!at.valid || compareBytes(at.keyBytes, 0, at.keyLength, key, 0, key.length) !== 0) {
-      return false;
-    }
-    into.kind = at.kind;
-    into.sequence = at.sequence;
-    into.expiresAtMs = at.expiresAtMs;
-    into.valueBytes = at.valueBytes;
-    into.valueStart = at.valueStart;
-    into.valueLength = at.valueLength;
-    return true;
+  get(key: LookupKey, snapshotSequence: number, into: LookupResult): boolean {
+    if (!this.#mayContain(key) || snapshotSequence < this.meta.minSequence) return false;
+    const { index } = this;
+    const block = index.find(key.bytes, key.start, key.length, snapshotSequence);
+    if (block === index.count) return false;
+    const window = this.#window;
+    const length = this.loadBlock(block, window);
+    const { bytes, start } = window;
+    const offset = index.blockStart(block);
+    return this.#search.find(bytes, start, start + length, offset, key, snapshotSequence, into);
   }
 
   /** False: the table surely has no version of the key. Touches no block. */
-  mayContain(key: Uint8Array): boolean {
-    const { minKey, maxKey } = this.meta;
-    if (compareBytes(key, 0, key.length, minKey, 0, minKey.length) < 0) return false;
-    if (compareBytes(key, 0, key.length, maxKey, 0, maxKey.length) > 0) return false;
-    if (this.#filter === undefined) return true;
-    return this.#filter.mayContain(hash32(key, 0, key.length, FILTER_HASH_SEED));
+  #mayContain(key: LookupKey): boolean {
+    if (!this.#range.has(key.bytes, key.start, key.length)) return false;
+    return this.#filter === undefined || this.#filter.mayContain(key.filterHash);
   }
 
   /**
@@ -155,7 +153,8 @@ export class TableReader {
    * finds neither the reader nor one of its cursors referenced.
    */
   close(): void {
-    this.#lookup.release();
+    this.#search.release();
+    this.#window.release();
     this.#cached?.close();
     this.#source.close();
   }
@@ -168,6 +167,9 @@ export class TableReader {
   }
 
   #loadResident(block: number, window: BlockWindow): number {
+    // Before the map is touched: what was decompressed needs nothing of it any more.
+    const cached = this.#fromCache(block, window);
+    if (cached >= 0) return cached;
     const offset = this.index.blockStart(block);
     const length = this.index.blockEnd(block) - offset;
     this.#source.load(offset, length, window);
@@ -178,7 +180,7 @@ export class TableReader {
     }
     // Not verified yet: if the codec is damaged, the checksum will say so in either branch.
     if (window.bytes[window.start + content] !== CODEC_RAW) {
-      return this.#fromCache(block, window) ?? this.#unpack(block, offset, length, window);
+      return this.#unpack(block, offset, length, window);
     }
     checkSection(window.bytes, window.start, length, this.path, offset);
     if (verified !== undefined) verified[block >>> 3]! |= 1 << (block & 7);
@@ -187,16 +189,17 @@ export class TableReader {
 
   #loadRead(block: number, window: BlockWindow): number {
     const cached = this.#fromCache(block, window);
-    if (cached !== undefined) return cached;
+    if (cached >= 0) return cached;
     const offset = this.index.blockStart(block);
     const length = this.index.blockEnd(block) - offset;
     this.#source.load(offset, length, window);
     return this.#unpack(block, offset, length, window);
   }
 
-  #fromCache(block: number, window: BlockWindow): number | undefined {
+  /** The content's length, or −1 where the cache does not have the block. */
+  #fromCache(block: number, window: BlockWindow): number {
     const content = this.#cached?.get(block);
-    if (content === undefined) return undefined;
+    if (content === undefined) return -1;
     window.bytes = content;
     window.start = 0;
     return content.length;
@@ -204,6 +207,7 @@ export class TableReader {
 
   /** Verifies the loaded section, decompresses it if need be, and offers it to the cache. */
   #unpack(block: number, offset: number, length: number, window: BlockWindow): number {
+    this.#cached?.noteMiss();
     const { bytes, start } = window;
     const codec = checkSection(bytes, start, length, this.path, offset);
     const end = start + length - TRAILER_BYTES;

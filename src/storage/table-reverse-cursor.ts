@@ -45,8 +45,8 @@ export class TableReverseCursor implements ReverseCursor {
   seekBefore(key: Uint8Array, snapshot: number): void {
     this.#snapshot = snapshot;
     const { index } = this.#table;
-    const block = Math.min(index.find(key, Number.MAX_SAFE_INTEGER), index.count - 1);
-    this.#load(block, key);
+    const block = index.find(key, 0, key.length, Number.MAX_SAFE_INTEGER);
+    this.#load(Math.min(block, index.count - 1), key);
     this.#showVisible(this.#columns.count - 1);
   }
 

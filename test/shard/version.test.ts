@@ -4,6 +4,7 @@ import { CorruptionError } from '../../src/base/errors.js';
 import { type OpenTable, type TableOpener, Version } from '../../src/shard/version.js';
 import type { FileHandle, OpenMode } from '../../src/storage/file-system.js';
 import { LookupResult } from '../../src/storage/lookup.js';
+import { LookupKey } from '../../src/storage/lookup-key.js';
 import type { PlacedTable } from '../../src/storage/manifest-format.js';
 import { EMPTY_STATE, type ManifestState } from '../../src/storage/manifest-state.js';
 import { MergeCursor, ReverseMergeCursor } from '../../src/storage/merge-cursor.js';
@@ -80,7 +81,7 @@ function runOf(disk: SimulatedDisk, run: number, entries: readonly TestEntry[]):
 
 function find(version: Version, key: string, snapshot = NEWEST): TestEntry | undefined {
   const found = new LookupResult();
-  if (!version.get(bytesOf(key), snapshot, found)) return undefined;
+  if (!version.get(new LookupKey().set(bytesOf(key)), snapshot, found)) return undefined;
   const { sequence, kind, expiresAtMs } = found;
   const value = textOf(found.valueBytes, found.valueStart, found.valueLength);
   return { key, sequence, kind, expiresAtMs, value };

@@ -39,6 +39,7 @@ test('gives back what it was given, from any place of a buffer', () => {
         assert.ok(end <= start + content.length * 0.875);
         assert.ok(bytes.subarray(0, start).every((byte) => byte === 0xee));
         const raw = decompressBlock(compressor.codec, bytes.subarray(start, end), 'f', 0);
+        assert.is(raw.constructor, Uint8Array, 'a slice of it is a copy');
         assert.ok(Buffer.from(raw).equals(content));
       }),
     );

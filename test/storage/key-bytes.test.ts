@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
-import { commonPrefix, compareBytes, copyBytes, grown } from '../../src/storage/key-bytes.js';
+import {
+  commonPrefix,
+  compareBytes,
+  copyBytes,
+  grown,
+  keyHead,
+} from '../../src/storage/key-bytes.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('key bytes');
@@ -20,6 +26,21 @@ test('orders like Buffer.compare, at any offset', () => {
       assert.ok(isLongest);
     }),
   );
+});
+
+test('heads of keys never contradict the order of the keys', () => {
+  const longer = fc.array(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), { maxLength: 9 });
+  fc.assert(
+    fc.property(longer, longer, (a, b) => {
+      const left = keyHead(new Uint8Array([9, ...a, 9]), 1, a.length);
+      const right = keyHead(new Uint8Array([8, 8, ...b]), 2, b.length);
+      const order = Buffer.compare(Buffer.from(a), Buffer.from(b));
+      if (left !== right) assert.is(Math.sign(left - right), order);
+      const isTold = a.slice(0, 6).join() === b.slice(0, 6).join();
+      if (isTold) assert.is(left, right);
+    }),
+  );
+  assert.is(keyHead(new Uint8Array(6).fill(255), 0, 6), 2 ** 48 - 1);
 });
 
 test('copies short and long pieces exactly', () => {

@@ -1,8 +1,9 @@
+import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { CorruptionError } from '../../src/base/errors.js';
 import { writeU32 } from '../../src/storage/table-format.js';
 import { IndexBuilder, TableIndex } from '../../src/storage/table-index.js';
-import { bytesOf } from '../harness/entries.js';
+import { bytesOf, inTableOrder, put, withoutTwins } from '../harness/entries.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('TableIndex');
@@ -47,7 +48,7 @@ test('tells where blocks begin and end', () => {
 test('finds the one block by key and sequence', () => {
   const blocks = BLOCKS.filter(([end]) => end !== 400);
   const index = open(build(blocks));
-  const find = (key: string, sequence: number) => index.find(bytesOf(key), sequence);
+  const find = (key: string, sequence: number) => index.find(bytesOf(key), 0, key.length, sequence);
   assert.is(find('', 9), 0);
   assert.is(find('b', 7), 0);
   assert.is(find('b', 6), 1);
@@ -58,6 +59,36 @@ test('finds the one block by key and sequence', () => {
   assert.is(find('l', 0), 3);
   assert.is(find('m', 0), 4);
   assert.is(find('z', 9), 4);
+});
+
+test('finds among keys that differ late, early or only by sequence', () => {
+  const word = fc.string({ unit: fc.constantFrom('a', 'b', '\0', '\xff'), maxLength: 8 });
+  const head = fc.constantFrom('', 'patient-', 'patient-000');
+  const records = fc.array(fc.tuple(word, fc.integer({ min: 1, max: 4 })), { minLength: 1 });
+  fc.assert(
+    fc.property(head, records, fc.array(word), fc.nat(5), (common, list, others, sequence) => {
+      const ordered = inTableOrder(list.map(([key, at]) => put(common + key, at)));
+      const entries = withoutTwins(ordered);
+      const blocks = entries.map(({ key, sequence }, i): [number, string, number] => [
+        (i + 1) * 10,
+        key,
+        sequence,
+      ]);
+      const index = open(build(blocks), blocks.length * 10);
+      const wanted = [
+        ...others,
+        ...others.map((key) => common + key),
+        ...entries.map((e) => e.key),
+      ];
+      for (const key of [...wanted, '', 'patient', 'patient-001', '\xff\xff']) {
+        const expected = entries.filter(
+          (e) => e.key < key || (e.key === key && e.sequence > sequence),
+        ).length;
+        const bytes = bytesOf(`<${key}>`);
+        assert.is(index.find(bytes, 1, key.length, sequence), expected, key);
+      }
+    }),
+  );
 });
 
 test('grows with any number of blocks and length of keys', () => {

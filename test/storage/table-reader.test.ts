@@ -7,6 +7,7 @@ import type { TableMeta } from '../../src/base/table-meta.js';
 import { MemorySource } from '../../src/storage/block-source.js';
 import { KIND_DELETE } from '../../src/storage/entry-cursor.js';
 import { LookupResult } from '../../src/storage/lookup.js';
+import { LookupKey } from '../../src/storage/lookup-key.js';
 import { mappingAvailable } from '../../src/storage/mapped-file.js';
 import { nodeFileSystem } from '../../src/storage/node-file-system.js';
 import { TableReader, type TableReaderOptions } from '../../src/storage/table-reader.js';
@@ -40,7 +41,7 @@ const MODES: TableReaderOptions[] = [
 
 function found(reader: TableReader, key: string, snapshot: number): TestEntry | undefined {
   const into = new LookupResult();
-  if (!reader.get(bytesOf(key), snapshot, into)) return undefined;
+  if (!reader.get(new LookupKey().set(bytesOf(key)), snapshot, into)) return undefined;
   return {
     key,
     sequence: into.sequence,
@@ -160,7 +161,7 @@ test('uses the map where mapping is possible and asked for', () =>
       assert.is(reader.isMapped, mode === 'mmap' && mappingAvailable());
       assert.is(reader.sizeBytes, meta.sizeBytes);
       reader.close();
-      assert.throws(() => reader.get(bytesOf('a'), 9, new LookupResult()), /closed/);
+      assert.throws(() => found(reader, 'a', 9), /closed/);
     }
   }));
 

@@ -51,7 +51,10 @@ export class PoolJobs implements JobPort {
   submit(job: Job, done: (result: JobResult) => void): void {
     this.#onSubmit(job);
     const lane = job.kind === 'merge' ? 'merge' : 'quick';
-    this.#waiting[lane].push({ job, done });
+    const waiting = this.#waiting[lane];
+    // As at the desk: a small merge passes the parts of a large one.
+    const at = isPart(job) ? -1 : waiting.findIndex((order) => isPart(order.job));
+    waiting.splice(at < 0 ? waiting.length : at, 0, { job, done });
     if (!this.#busy[lane]) void this.#work(lane);
   }
 
@@ -61,11 +64,18 @@ export class PoolJobs implements JobPort {
       const started = performance.now();
       const result = await this.#pool.run(lane, next.job);
       this.durationsMs[next.job.kind].push(performance.now() - started);
-      if (!result.ok) throw new Error(`A ${next.job.kind} job failed: ${result.message}`);
+      // A merge that runs when the engine is closed.
+      if (!result.ok && result.code !== 'CANCELLED') {
+        throw new Error(`A ${next.job.kind} job failed: ${result.message}`);
+      }
       next.done(result);
     }
     this.#busy[lane] = false;
   }
+}
+
+function isPart(job: Job): boolean {
+  return job.kind === 'merge' && job.part !== undefined;
 }
 
 /** Arenas that were touched beforehand, as the pool of a running server has them. */

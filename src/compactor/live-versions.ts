@@ -20,30 +20,36 @@ export interface LiveRules {
   to?: Uint8Array | undefined;
 }
 
-/**
- * Moves the versions that must stay from `from`, which is positioned, to `to`; returns how many
- * entries it has seen.
- */
+/** What went by. */
+export interface LiveTally {
+  seen: number;
+  /** Kept for a snapshot alone, behind a newer version of their key. */
+  shadowed: number;
+}
+
+/** Moves the versions that must stay from `from`, which is positioned, to `to`. */
 export function copyLiveVersions(
   from: EntryCursor,
   rules: LiveRules,
   to: Pick<TableSeries, 'add'>,
   pace: Pace,
-): number {
+): LiveTally {
   const { snapshots, nowMs, older, to: end } = rules;
   const key = new KeyMemory();
   let keptStripe = 0;
-  let count = 0;
+  let seen = 0;
+  let shadowed = 0;
   for (; from.valid; from.next()) {
     const isNewKey = key.changesTo(from.keyBytes, from.keyStart, from.keyLength);
     if (isNewKey && end !== undefined && !isBefore(from, end)) break;
-    if ((++count & (PACE_ENTRIES - 1)) === 0) pace.look(count);
+    if ((++seen & (PACE_ENTRIES - 1)) === 0) pace.look(seen);
     const stripe = stripeOf(from.sequence, snapshots);
     if (!isNewKey && stripe === keptStripe) continue;
     keptStripe = stripe;
     const isExpired = from.expiresAtMs !== 0 && from.expiresAtMs <= nowMs;
     const isGone = isExpired || from.kind === KIND_DELETE;
     if (isGone && stripe === 0 && !mayHide(from, older)) continue;
+    if (!isNewKey) shadowed++;
     to.add(
       from.keyBytes,
       from.keyStart,
@@ -56,7 +62,7 @@ export function copyLiveVersions(
       isGone ? 0 : from.valueLength,
     );
   }
-  return count;
+  return { seen, shadowed };
 }
 
 function isBefore({ keyBytes, keyStart, keyLength }: EntryCursor, end: Uint8Array): boolean {

@@ -41,11 +41,17 @@ export function runMerge(fs: FileSystem, job: MergeJob, clock: PaceClock = NEVER
     else merged.seek(from);
     const { snapshots, nowMs } = job;
     const rules = { snapshots, nowMs, older: new OlderRuns(job.older), to };
-    const entriesRead = copyLiveVersions(merged, rules, series, paceOf(job, clock));
-    if (job.part === undefined) checkCount(entriesRead, job);
+    const tally = copyLiveVersions(merged, rules, series, paceOf(job, clock));
+    if (job.part === undefined) checkCount(tally.seen, job);
     const tables = series.finish();
     const bytesWritten = tables.reduce((sum, table) => sum + table.sizeBytes, 0);
-    return { tables, bytesRead: inputs.bytesRead, bytesWritten, entriesRead };
+    return {
+      tables,
+      bytesRead: inputs.bytesRead,
+      bytesWritten,
+      entriesRead: tally.seen,
+      entriesShadowed: tally.shadowed,
+    };
   } catch (error) {
     series.abandon();
     throw error;

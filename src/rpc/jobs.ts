@@ -77,6 +77,8 @@ export interface JobOutput {
   bytesWritten: number;
   /** By a merge, of all its inputs within its bounds. */
   entriesRead?: number;
+  /** Of a merge's result, versions that only a snapshot needs: garbage once that is closed. */
+  entriesShadowed?: number;
 }
 
 export type JobResult =

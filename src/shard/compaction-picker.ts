@@ -21,6 +21,8 @@ export interface RunFigures {
   tombstoneCount: number;
   /** Entries that have expired by now, as far as the tables' earliest and latest expiry tell. */
   expiredCount: number;
+  /** Versions that were kept for snapshots which are closed by now. */
+  shadowedCount: number;
   /** A merge that is under way reads it. */
   isBusy: boolean;
 }
@@ -137,7 +139,7 @@ function garbageBytes(runs: readonly RunFigures[]): number {
   const newer = runs.slice(0, -1);
   const entryBytes = oldest.sizeBytes / Math.max(1, oldest.entryCount);
   const gone = (run: RunFigures): number => run.tombstoneCount + run.expiredCount;
-  const hidden = runs.reduce((sum, run) => sum + gone(run), 0) * entryBytes;
+  const hidden = runs.reduce((sum, run) => sum + gone(run), oldest.shadowedCount) * entryBytes;
   return bytesOf(newer) + Math.min(oldest.sizeBytes, hidden);
 }
 

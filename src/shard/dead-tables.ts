@@ -38,14 +38,20 @@ export function deadTables<Run extends RunTables>(
   return dead;
 }
 
-/** `oldestSnapshot`: the sequence number of the oldest open one; Infinity without any. */
+/**
+ * `oldestSnapshot`: the sequence number of the oldest open one; Infinity without any. `shadowed`:
+ * versions that were kept for a snapshot.
+ */
 export function runFigures(
   tables: readonly TableMeta[],
   nowMs: number,
   oldestSnapshot: number,
   isBusy: boolean,
+  shadowed = 0,
 ): RunFigures {
-  const figures = { sizeBytes: 0, entryCount: 0, tombstoneCount: 0, expiredCount: 0, isBusy };
+  const figures = { sizeBytes: 0, entryCount: 0, tombstoneCount: 0, expiredCount: 0 };
+  const isHeld = tables.some(({ maxSequence }) => maxSequence > oldestSnapshot);
+  const shadowedCount = isHeld ? 0 : shadowed;
   for (const table of tables) {
     figures.sizeBytes += table.sizeBytes;
     figures.entryCount += table.entryCount;
@@ -53,7 +59,7 @@ export function runFigures(
     if (table.maxSequence <= oldestSnapshot) figures.tombstoneCount += table.tombstoneCount;
     figures.expiredCount += expiredCount(table, nowMs);
   }
-  return figures;
+  return { ...figures, shadowedCount, isBusy };
 }
 
 /** Tombstones never expire: they count among the immortal entries. */

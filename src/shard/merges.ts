@@ -85,6 +85,8 @@ export class Merges {
   readonly #picker: PickerOptions;
   readonly #control = MergeControl.create();
   readonly #merges = new Set<Merge>();
+  /** Of runs made in this life: versions that were kept for snapshots. */
+  readonly #shadowed = new Map<number, number>();
   /** The version at the last look, and when to look again without a new one. */
   #looked: Version | undefined;
   #lookDueMs = 0;
@@ -154,7 +156,13 @@ export class Merges {
     const nowMs = this.#env.clock.wallMs();
     const oldestSnapshot = this.#host.snapshots()[0] ?? Number.POSITIVE_INFINITY;
     this.#figures = version.runs.map((run) =>
-      runFigures(metasOf(run), nowMs, oldestSnapshot, this.#isBusy(run)),
+      runFigures(
+        metasOf(run),
+        nowMs,
+        oldestSnapshot,
+        this.#isBusy(run),
+        this.#shadowed.get(run.id),
+      ),
     );
     this.#debt = compactionDebt(this.#figures, this.#picker);
     this.#control.sharePercent = this.#isQuiet(now)
@@ -298,6 +306,11 @@ export class Merges {
     const effects = (): void => {
       for (const { number } of removed) this.#host.removeTable(number);
       this.#merges.delete(merge);
+      for (const { id } of inputs) this.#shadowed.delete(id);
+      this.#shadowed.set(
+        run,
+        sumOf(results, ({ entriesShadowed = 0 }) => entriesShadowed),
+      );
       this.#pauseMs = 0;
       this.#failure = undefined;
       this.totals.mergesTotal++;

@@ -119,6 +119,14 @@ test('changes no answer with what is older, whatever snapshots see and tables ov
   );
 });
 
+test('counts the versions that only a snapshot needs', () => {
+  const cursor = new ArrayCursor([put('a', 9), put('a', 5), put('a', 4), put('b', 3)]);
+  cursor.seekToFirst();
+  const rules = { snapshots: [4, 6], nowMs: 0, older: MAY_HOLD_ANY };
+  const tally = copyLiveVersions(cursor, rules, { add: () => {} }, UNPACED);
+  assert.equal(tally, { seen: 4, shadowed: 2 });
+});
+
 test('looks up now and then, with the number of entries it has seen', () => {
   const entries = Array.from({ length: 3 * PACE_ENTRIES + 1 }, (_, i) => put('a', i + 1));
   const cursor = new ArrayCursor(inTableOrder(entries));
@@ -126,7 +134,10 @@ test('looks up now and then, with the number of entries it has seen', () => {
   const looks: number[] = [];
   const rules = { snapshots: [], nowMs: 0, older: MAY_HOLD_ANY };
   const pace = { look: (count: number) => looks.push(count) };
-  assert.is(copyLiveVersions(cursor, rules, { add: () => {} }, pace), entries.length);
+  assert.equal(copyLiveVersions(cursor, rules, { add: () => {} }, pace), {
+    seen: entries.length,
+    shadowed: 0,
+  });
   assert.equal(looks, [PACE_ENTRIES, 2 * PACE_ENTRIES, 3 * PACE_ENTRIES]);
 });
 

@@ -334,10 +334,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: MERGES,
-        find: 'this.#host.commit(makeEdit, () => { for (const { number } of removed)',
+        find: 'this.#host.commit(makeEdit, effects, merge.ready);',
         replace:
           'for (const { number } of removed) this.#host.removeTable(number);' +
-          'this.#host.commit(makeEdit, () => { for (const { number } of [])',
+          'this.#host.commit(makeEdit, effects, merge.ready);',
       },
     ],
     foundBy: POWER_ORDER,

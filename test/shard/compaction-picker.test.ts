@@ -17,8 +17,8 @@ const NEVER = 1e9;
 
 function sized(sizeBytes: number, change: Partial<RunFigures> = {}): RunFigures {
   const entryCount = sizeBytes;
-  const plain = { sizeBytes, entryCount, tombstoneCount: 0, expiredCount: 0, isBusy: false };
-  return { ...plain, ...change };
+  const gone = { tombstoneCount: 0, expiredCount: 0, shadowedCount: 0 };
+  return { sizeBytes, entryCount, ...gone, isBusy: false, ...change };
 }
 
 /** `12*` is a busy run of 12 bytes, `12-3` has 3 tombstones, `12~3` 3 expired entries. */
@@ -128,12 +128,20 @@ for (const [runs, busy, quiet] of BY_SPACE) {
   });
 }
 
+test('counts what closed snapshots have left behind in the oldest run', () => {
+  const options = { fanIn: 3, garbagePercentBusy: 100, garbagePercentQuiet: 40 };
+  const left = sized(100, { shadowedCount: 30 });
+  assert.is(told(pickMerges([left], options, true)), '0+1 space');
+  assert.is(told(pickMerges([left, sized(1000)], options, true)), 'none');
+});
+
 const arbitraryRuns = fc.array(
   fc.record({
     sizeBytes: fc.nat(1e9),
     entryCount: fc.nat(1e7),
     tombstoneCount: fc.nat(1e6),
     expiredCount: fc.nat(1e6),
+    shadowedCount: fc.nat(1e6),
     isBusy: fc.boolean(),
   }),
   { maxLength: 60 },

@@ -120,9 +120,10 @@ test('sums up a run, with expiries taken as even between the earliest and the la
     entryCount: 24,
     tombstoneCount: 3,
     expiredCount: 9,
+    shadowedCount: 7,
     isBusy: true,
   };
-  assert.equal(runFigures(tables, NOW_MS, Number.POSITIVE_INFINITY, true), figures);
+  assert.equal(runFigures(tables, NOW_MS, Number.POSITIVE_INFINITY, true, 7), figures);
 });
 
 test('counts no tombstone that the oldest snapshot may keep', () => {
@@ -132,6 +133,12 @@ test('counts no tombstone that the oldest snapshot may keep', () => {
     tableOf(6, { range: 'gh', deletes: 4 }),
   ];
   assert.is(runFigures(tables, NOW_MS, 5, false).tombstoneCount, 5);
+});
+
+test('counts no version as shadowed while a snapshot may need it', () => {
+  const tables = [tableOf(5, { range: 'ac', puts: 9 })];
+  assert.is(runFigures(tables, NOW_MS, 4, false, 3).shadowedCount, 0);
+  assert.is(runFigures(tables, NOW_MS, 5, false, 3).shadowedCount, 3);
 });
 
 run();

@@ -166,6 +166,21 @@ test('comes to rest also while a snapshot keeps deleted entries, and frees them 
   assert.ok(shard.figures.tableBytes < tableBytes / 10, `${shard.figures.tableBytes} bytes`);
 });
 
+test('frees what was overwritten while a snapshot was open, once it is closed', () => {
+  const shard = new Shard({ mergeFanIn: 2 });
+  shard.writeAll((n) => `first ${n}`.padEnd(300, '.'));
+  const snapshot = shard.rig.engine.openSnapshot();
+  shard.writeAll((n) => `second ${n}`.padEnd(300, '.'));
+  shard.flush();
+  shard.quiet(10_000);
+  assert.is(shard.figures.sortedRuns, 1, 'both versions lie in one run');
+  const { tableBytes } = shard.figures;
+  shard.rig.engine.closeSnapshot(snapshot.id);
+  shard.quiet();
+  assert.ok(shard.figures.tableBytes < 0.6 * tableBytes, `${shard.figures.tableBytes} bytes`);
+  shard.check((n) => `second ${n}`.padEnd(300, '.'));
+});
+
 test('cuts a large merge into parts, which count together or not at all', () => {
   const shard = new Shard({ ...LAZY, table: SMALL_TABLES });
   shard.writeAll((n) => `first ${n}`.padEnd(300, '.'));
@@ -287,14 +302,6 @@ test('has its merges end when it is closed, and nothing of them counts', () => {
   for (let n = 0; n < KEYS; n++) {
     assert.is(next.get(keyOf(n)), `second ${n}`.padEnd(300, '.'));
   }
-});
-
-test('tells what merging is behind', () => {
-  const shard = new Shard({ mergeFanIn: 3, mergeGarbagePercentBusy: 1000 });
-  for (let i = 0; i < 6; i++) shard.flush();
-  shard.rig.engine.maintain();
-  assert.ok(shard.figures.sortedRuns >= 6);
-  assert.ok(shard.rig.jobs.count > 0);
 });
 
 run();

@@ -3,7 +3,7 @@
  * simulated. It ends by a stop in order, or because the process or the machine goes down; the disk
  * and the scheduler stay for the next one.
  */
-import { messageOf } from '../../src/base/errors.js';
+import { messageOf, systemCodeOf } from '../../src/base/errors.js';
 import type { FromShard } from '../../src/rpc/control.js';
 import { openOrCreateRoot, type Root } from '../../src/storage/root-manifest.js';
 import { RunningCluster, type ShardReport } from '../../src/supervisor/cluster.js';
@@ -204,7 +204,8 @@ export class World {
         random,
       });
     } catch (error) {
-      if (error instanceof SimulatedCrash) this.goDown();
+      // A process that cannot read its root ends, and is started again.
+      if (error instanceof SimulatedCrash || systemCodeOf(error) !== undefined) this.goDown();
       else this.violation(`The root cannot be read: ${messageOf(error)}`);
       return undefined;
     }

@@ -13,8 +13,8 @@ import type { LinkMemory } from './link.js';
 export type SyncMode = 'always' | 'interval' | 'os';
 
 /**
- * When writes are slowed so that flushes and merges keep up: strain begins at the soft limits and is
- * full at the hard ones (shard/write-pressure.ts).
+ * When writes are slowed so that flushes and merges keep up: strain begins at the soft limits and
+ * is full at the hard ones (shard/write-pressure.ts).
  */
 export interface PressureLimits {
   runsSoft: number;

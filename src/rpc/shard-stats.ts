@@ -27,8 +27,42 @@ export const STAT_NAMES = [
   'mergeReadBytesTotal',
   'mergeWrittenBytesTotal',
   'mappedTables',
+  /** A place in PRESSURE_STATES: what writes meet. */
+  'pressureState',
+  /** A place in PRESSURE_REASONS: why. */
+  'pressureReason',
+  /** The pace of writes while they are slowed, 0 = they are not. */
+  'admittedBytesPerSecond',
+  /** What merges under way and due have to read, and how many runs they will take away. */
+  'debtBytes',
+  'debtRuns',
+  /** Groups that had to wait, and for how long any write was waiting, in all and by reason. */
+  'delayedGroupsTotal',
+  'delayedMsTotal',
+  'delayedMsByMemTablesTotal',
+  'delayedMsBySortedRunsTotal',
+  'delayedMsByCompactionDebtTotal',
+  'delayedMsByArenaTotal',
+  'delayedMsBySegmentTotal',
+  /** Writes refused because a job failed, by what could not be had. */
+  'refusedByArenaTotal',
+  'refusedBySegmentTotal',
 ] as const;
 export type StatName = (typeof STAT_NAMES)[number];
+
+/** From the least to the most severe. */
+export const PRESSURE_STATES = ['none', 'delaying', 'holding', 'refusing'] as const;
+export type PressureState = (typeof PRESSURE_STATES)[number];
+/** The first three slow writes down; the last two are what a held or refused write lacks. */
+export const PRESSURE_REASONS = [
+  '',
+  'mem-tables',
+  'sorted-runs',
+  'compaction-debt',
+  'arena',
+  'segment',
+] as const;
+export type PressureReason = (typeof PRESSURE_REASONS)[number];
 
 export class ShardStats {
   readonly #values: Float64Array;

@@ -16,17 +16,18 @@
  */
 import { assert } from '../base/assert.js';
 import { messageOf } from '../base/errors.js';
-import type { EngineOptions } from '../rpc/control.js';
+import type { EngineOptions, LogMessage } from '../rpc/control.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
 import { LookupResult } from '../storage/lookup.js';
 import { LookupKey } from '../storage/lookup-key.js';
 import { MergeCursor, ReverseMergeCursor } from '../storage/merge-cursor.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
+import { Admission } from './admission.js';
 import { CommitGroup } from './commit-group.js';
 import { isDiskFailure, leaveDistrust } from './distrust.js';
+import { DrainMeter } from './drain-meter.js';
 import type { EngineEnv } from './engine-env.js';
 import { Housekeeper } from './housekeeper.js';
-import type { MemTable } from './mem-table.js';
 import { MemTableStack } from './mem-table-stack.js';
 import {
   type PageEnd,
@@ -37,7 +38,7 @@ import {
 } from './range-scan.js';
 import { recoverShard } from './recovery.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
-import { decidePressure, type Pressure } from './write-pressure.js';
+import type { Pressure } from './write-pressure.js';
 
 /** Groups that may be on their way to the disk at once, each with a buffer of its own. */
 const GROUPS_IN_FLIGHT_MAX = 2;
@@ -60,6 +61,7 @@ export class Engine {
   readonly #wal: WriteAheadLog;
   readonly #stack: MemTableStack;
   readonly #keeper: Housekeeper;
+  readonly #admission: Admission;
   readonly #freeGroups: CommitGroup[] = [];
   /** Committed, oldest first, waiting for durability. */
   readonly #pending: CommitGroup[] = [];
@@ -84,7 +86,13 @@ export class Engine {
     const firstSnapshotId = recovered.manifest.state.ownerEpoch * SNAPSHOTS_PER_LIFE + 1;
     this.#snapshots = new Snapshots(SNAPSHOT_LIMITS, firstSnapshotId);
     const sequences = (): number[] => this.#snapshots.sequences();
-    this.#keeper = new Housekeeper(env, options, recovered, this.#stack, sequences);
+    const stack = this.#stack;
+    const oldestFrozen = (): number => stack.frozen[0]?.dataBytes ?? 0;
+    const meter = new DrainMeter(env.jobs, () => env.clock.monotonicMs(), oldestFrozen);
+    const metered = { ...env, jobs: meter };
+    this.#keeper = new Housekeeper(metered, options, recovered, stack, sequences);
+    const parts = { clock: env.clock, options, wal, stack, keeper: this.#keeper, meter };
+    this.#admission = new Admission({ ...parts, pending: this.#pending });
     if (distrust || recovered.distrust) this.#keeper.flushEverything();
     this.report = { records: recoveredRecords, lastSequence, tornTail };
     const payloadMax = options.walGroupBytesMax + options.batchBytesMax;
@@ -118,18 +126,15 @@ export class Engine {
    */
   admitStaged(group: CommitGroup): Pressure {
     for (;;) {
-      const active = this.#stack.ensureActive() ? this.#stack.active : undefined;
-      const pressure = decidePressure({
-        memTableHasRoom: active !== undefined && this.#hasRoomFor(active, group),
-        memTableEmpty: active !== undefined && active.entryCount === 0,
-        groupOpen: group.requests.length > 1 || this.#pending.length > 0,
-        arenaAtHand: this.#stack.canFreeze,
-        walHasRoom: this.#wal.hasRoomFor(group.payloadLength),
-        jobFailure: this.#keeper.failure,
-      });
+      const pressure = this.#admission.decide(group);
       if (pressure.kind !== 'freeze') return pressure;
       this.#stack.freeze();
     }
+  }
+
+  /** A write is known to wait because writes are slowed: there is no use in asking again yet. */
+  get isDelaying(): boolean {
+    return this.#admission.isDelaying;
   }
 
   /** Gives a group back unused, or used and answered. */
@@ -147,6 +152,7 @@ export class Engine {
     group.firstSequence = this.#wal.appendedThrough + 1;
     group.commitTimeMs = this.#env.clock.wallMs();
     this.#pending.push(group);
+    this.#admission.took(group);
     this.#orPoison(() => {
       this.#wal.append(group);
       if (this.#options.walSync === 'always') this.#wal.requestSync();
@@ -265,7 +271,8 @@ export class Engine {
     if (this.#poison !== undefined) return now + IDLE_MS;
     this.#freezeForWal();
     const keeperDue = this.#keeper.run(now);
-    return Math.min(keeperDue, this.#syncIfDue(now), this.#sealIfDue(now));
+    const delayDue = this.#admission.look(now);
+    return Math.min(keeperDue, delayDue, this.#syncIfDue(now), this.#sealIfDue(now));
   }
 
   /**
@@ -286,6 +293,11 @@ export class Engine {
     return this.#keeper.takeReleasedTables();
   }
 
+  /** A line for the log when what writes meet has changed; call it now and then. */
+  takeLogLine(): LogMessage | undefined {
+    return this.#admission.takeLogLine();
+  }
+
   /** Figures for the counters. */
   figures(): EngineFigures {
     const { version } = this.#keeper;
@@ -300,6 +312,7 @@ export class Engine {
       tableBytes: tables.reduce((sum, { meta }) => sum + meta.sizeBytes, 0),
       tableEntries: tables.reduce((sum, { meta }) => sum + meta.entryCount, 0),
       mappedTables: tables.filter(({ reader }) => reader.isMapped).length,
+      ...this.#admission.figures(),
       ...this.#keeper.totals,
     };
   }
@@ -319,16 +332,6 @@ export class Engine {
   get #durableThrough(): number {
     const { walSync } = this.#options;
     return walSync === 'always' ? this.#wal.syncedThrough : this.#wal.appendedThrough;
-  }
-
-  #hasRoomFor(active: MemTable, group: CommitGroup): boolean {
-    let bound = group.arenaBound;
-    let count = group.count;
-    for (const pending of this.#pending) {
-      bound += pending.arenaBound;
-      count += pending.count;
-    }
-    return active.hasRoomFor(bound, count);
   }
 
   /** Small groups fill the log sooner than the MemTable: then the log's bound freezes it. */
@@ -370,7 +373,7 @@ export class Engine {
   }
 }
 
-export interface EngineFigures {
+export interface EngineFigures extends ReturnType<Admission['figures']> {
   durableSequence: number;
   walLiveBytes: number;
   memTableBytes: number;

@@ -37,6 +37,11 @@ export class MemTableStack {
     return this.#active;
   }
 
+  /** How full the active MemTable is, from 0 to 1; 1 where there is none. */
+  get activeFill(): number {
+    return this.#active?.fill ?? 1;
+  }
+
   /** Oldest first. */
   get frozen(): readonly MemTable[] {
     return this.#frozen;

@@ -83,6 +83,12 @@ export class MemTable {
     return this.#keyCount;
   }
 
+  /** How full it is, from 0 to 1: of bytes or of keys, whichever is more. */
+  get fill(): number {
+    const { dataStart, keysMax } = this.#layout;
+    return Math.max(this.dataBytes / (this.#bytes.length - dataStart), this.#keyCount / keysMax);
+  }
+
   /** An upper bound of what a run of this many bytes and entries takes in an arena. */
   static boundFor(runBytes: number, entryCount: number): number {
     return runBytes + entryCount * (arenaEntryBytes(0, 0, true) + 4);

@@ -98,6 +98,8 @@ export class ShardRunner {
     if (now < this.#figuresDueMs) return;
     this.#figuresDueMs = now + FIGURES_MS;
     this.#actor?.publishFigures();
+    const line = this.#engine?.takeLogLine();
+    if (line !== undefined) this.#post(line);
   }
 
   #open(): void {

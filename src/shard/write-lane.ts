@@ -62,6 +62,7 @@ export class WriteLane {
 
   /** Makes and commits one group of what waits; true when something was done. */
   serve(): boolean {
+    if (this.#engine.isDelaying) return false;
     const group = this.#engine.openGroup();
     if (group === undefined) return false;
     let answered = 0;

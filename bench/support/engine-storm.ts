@@ -30,14 +30,7 @@ export async function writeStorm(
   let heldRun: Uint8Array | undefined;
   while (watch.acknowledged < entries) {
     const group = engine.openGroup();
-    if (group === undefined) {
-      if (engine.poison !== undefined) throw new Error(`Poisoned: ${engine.poison}`);
-      // Slowed: the shard's thread would park until then.
-      const restMs = engine.maintain() - performance.now();
-      if (restMs > 1) await new Promise((resolve) => setTimeout(resolve, restMs));
-      else await eventLoopTurn();
-      continue;
-    }
+    if (group === undefined) throw new Error(`Poisoned: ${engine.poison}`);
     let held = false;
     const left = Math.ceil((entries - watch.acknowledged) / batch);
     for (let i = 0; i < Math.min(outstanding, left) && !held; i++) {
@@ -62,9 +55,12 @@ export async function writeStorm(
     } else {
       engine.recycle(group);
     }
-    engine.maintain();
+    const dueMs = engine.maintain();
     if (!held && performance.now() < yieldAt) continue;
-    await eventLoopTurn();
+    // A shard's thread would park until then; what runs in the background wants the processor.
+    const restMs = engine.isDelaying ? dueMs - performance.now() : 0;
+    if (restMs > 1) await new Promise((resolve) => setTimeout(resolve, restMs));
+    else await eventLoopTurn();
     yieldAt = performance.now() + YIELD_MS;
   }
   return groups;

@@ -224,7 +224,8 @@ export class PressurePlant {
 
 function runOf(sizeBytes: number): RunFigures {
   const entryCount = sizeBytes / 100;
-  return { sizeBytes, entryCount, tombstoneCount: 0, expiredCount: 0, isBusy: false };
+  const gone = { tombstoneCount: 0, expiredCount: 0, shadowedCount: 0 };
+  return { sizeBytes, entryCount, ...gone, isBusy: false };
 }
 
 function progress(running: Running | undefined, bytesPerSecond: number): Running | undefined {

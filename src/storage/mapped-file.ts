@@ -47,13 +47,27 @@ function addon(): MapAddon | undefined {
   if (loadTried) return loaded;
   loadTried = true;
   try {
-    const module: unknown = createRequire(import.meta.url)('mmap-io');
+    const module = requireWithoutFlags('mmap-io');
     if (isMapAddon(module)) loaded = module;
   } catch {
     // An optional dependency: npm leaves it out where it cannot be compiled.
     loaded = undefined;
   }
   return loaded;
+}
+
+/**
+ * The addon's loader takes the flags of the program for its own: a --dir of ours would send it to
+ * look for the addon there.
+ */
+function requireWithoutFlags(name: string): unknown {
+  const { argv } = process;
+  process.argv = argv.slice(0, 1);
+  try {
+    return createRequire(import.meta.url)(name);
+  } finally {
+    process.argv = argv;
+  }
 }
 
 function isMapAddon(module: unknown): module is MapAddon {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import * as assert from 'uvu/assert';
@@ -32,6 +33,22 @@ test('refuses an empty file and one of 2 GiB', () =>
 
 test('answers undefined where the system refuses the map', () => {
   assert.is(mapFile(1_000_000, 4096), undefined);
+});
+
+test('does not let its loader see the flags of the program, which keeps them', () => {
+  if (!mappingAvailable()) return;
+  const module = new URL('../../src/storage/mapped-file.js', import.meta.url).href;
+  const program = `
+    import { mappingAvailable } from ${JSON.stringify(module)};
+    console.log(mappingAvailable(), process.argv.slice(-3).join(' '));`;
+  for (const flags of [
+    ['first', '--dir', '/nowhere'],
+    ['first', '-C', '/nowhere'],
+  ]) {
+    const args = ['--input-type=module', '--eval', program, '--', ...flags];
+    const output = execFileSync(process.execPath, args, { encoding: 'utf8' });
+    assert.is(output, `true ${flags.join(' ')}\n`);
+  }
 });
 
 test('works in several threads at a time', () =>

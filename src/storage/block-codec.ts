@@ -26,6 +26,8 @@ const LENGTH_BYTES = 4;
 const SAVED_SHARE_MIN = 1 / 8;
 /** After blocks that were not worth it, so many at most are stored without trying. */
 const SKIPPED_MAX = 16;
+/** Deflate makes no byte into more than this, lz4 into a quarter of it. */
+const RATIO_MAX = 1032;
 const ZLIB_CHUNK_BYTES_MIN = 64;
 const LZ4_PACKAGE = 'lz4-napi';
 const DEFLATE_OPTIONS = { level: 1 };
@@ -149,7 +151,8 @@ export function decompressBlock(
     codec === CODEC_LZ4 ? requireLz4(`Cannot read ${file}, written with lz4`) : undefined;
   const rawLength = packed.length < LENGTH_BYTES ? 0 : readU32(packed, 0);
   // Before memory is asked for: a checksum vouches for the bytes, not for the writer's sanity.
-  if (rawLength === 0 || rawLength > TABLE_BYTES_LIMIT) {
+  const lengthMax = Math.min(TABLE_BYTES_LIMIT, RATIO_MAX * packed.length);
+  if (rawLength === 0 || rawLength > lengthMax) {
     throw new CorruptionError('A compressed block has an impossible length', { file, offset });
   }
   let raw: Uint8Array;

@@ -133,13 +133,16 @@ export function encodeConditionalSet(
   return writer.resultView();
 }
 
+/** Above all field numbers in use; a higher one must not become the length of an array. */
+const FIELDS_MAX = 64;
+
 /** A message whose fields are numbers: field 1 comes first; absent ones are 0. */
 export function decodeNumbers(message: Uint8Array): number[] {
   const numbers: number[] = [];
   const reader = new ProtoReader(message);
   while (reader.next()) {
     const field = reader.tag >>> 3;
-    if (reader.tag === numberTag(field)) {
+    if (field <= FIELDS_MAX && reader.tag === numberTag(field)) {
       while (numbers.length < field) numbers.push(0);
       numbers[field - 1] = reader.number();
     } else {

@@ -127,6 +127,22 @@ export class StormClient {
     return (await this.getVersioned(key))?.value;
   }
 
+  /** The values of many keys, in their order: one promise, and as few messages as possible. */
+  getMany(keys: readonly Key[]): Promise<(Buffer | undefined)[]> {
+    const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
+    let open = keys.length;
+    if (open === 0) return Promise.resolve(values);
+    return new Promise((resolve, reject) => {
+      keys.forEach((key, index) => {
+        this.#reader.get(bytesOf(key), (error, found) => {
+          if (error !== undefined) reject(error);
+          else if (found !== undefined) values[index] = Buffer.from(found.value);
+          if (--open === 0) resolve(values);
+        });
+      });
+    });
+  }
+
   /** The value and its version, undefined when the key has none. */
   getVersioned(key: Key): Promise<Versioned | undefined> {
     const bytes = bytesOf(key);
@@ -198,6 +214,7 @@ export class StormClient {
     this.#isClosed = true;
     await this.#writer.drained();
     this.#writer.close();
+    this.#reader.close();
     this.#stopExpiring();
     for (const lane of this.#lanes) lane.close();
   }

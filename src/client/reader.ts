@@ -40,6 +40,7 @@ export class Reader {
   readonly #ready: Batch[] = [];
   #calls = 0;
   #isSoon = false;
+  #isClosed = false;
   #next = 0;
 
   constructor(options: ReaderOptions, timers: ClientTimers) {
@@ -52,12 +53,22 @@ export class Reader {
   }
 
   get(key: Uint8Array, done: GetDone): void {
+    if (this.#isClosed) {
+      done(new StormError('FAILED_PRECONDITION', 'The client is closed'), undefined);
+      return;
+    }
     this.#gathered ??= this.#newBatch();
     const { keys, dones } = this.#gathered;
     keys.push(key);
     dones.push(done);
     if (keys.length >= this.#options.batchKeysMax) this.#launch();
     else this.#launchSoon();
+  }
+
+  /** Reads that are not answered yet fail: at once, or when their call ends. */
+  close(): void {
+    this.#isClosed = true;
+    this.#launch();
   }
 
   #newBatch(): Batch {
@@ -81,10 +92,11 @@ export class Reader {
   }
 
   #dispatch(): void {
-    while (this.#calls < this.#options.callsMax) {
+    while (this.#isClosed || this.#calls < this.#options.callsMax) {
       const batch = this.#ready.shift();
       if (batch === undefined) return;
-      this.#send(batch);
+      if (this.#isClosed) settleAll(batch, closedError());
+      else this.#send(batch);
     }
   }
 
@@ -119,6 +131,10 @@ export class Reader {
   #again(batch: Batch, error: StormError): void {
     const mayPass = error.code === 'UNAVAILABLE' || error.code === 'RESOURCE_EXHAUSTED';
     const isOne = batch.keys.length === 1;
+    if (this.#isClosed) {
+      settleAll(batch, closedError());
+      return;
+    }
     if (isOne && !mayPass) {
       settleAll(batch, error);
       return;
@@ -144,6 +160,10 @@ function halvesOf({ keys, dones, deadlineMs, attempt }: Batch): Batch[] {
     { keys: keys.slice(0, middle), dones: dones.slice(0, middle), deadlineMs, attempt: next },
     { keys: keys.slice(middle), dones: dones.slice(middle), deadlineMs, attempt: next },
   ];
+}
+
+function closedError(): StormError {
+  return new StormError('UNAVAILABLE', 'The client was closed before the key was read');
 }
 
 function settleAll({ dones }: Batch, error: StormError): void {

@@ -33,6 +33,18 @@ test('a thousand concurrent callers share batches; each finds what it wrote', ()
     assert.is(kv.backlog.writes, 0);
   }));
 
+test('many keys are read at once, in their order; a key that may not be is a failure', () =>
+  withClient(async ({ kv }) => {
+    await Promise.all([kv.set('a', '1'), kv.set('b', ''), kv.set('c', '3')]);
+    const values = await kv.getMany(['c', 'absent', 'a', 'b', 'c']);
+    assert.equal(
+      values.map((value) => value?.toString()),
+      ['3', undefined, '1', '', '3'],
+    );
+    assert.equal(await kv.getMany([]), []);
+    assert.is((await rejection(kv.getMany(['a', '']))).code, 'INVALID_ARGUMENT');
+  }));
+
 test('deletes, absent keys, versions and conditions', () =>
   withClient(async ({ kv }) => {
     assert.is(await kv.get('k'), undefined);

@@ -31,7 +31,7 @@ function rig() {
   const fail = (error: StormError): void => {
     channel.calls.shift()?.done(error, Buffer.alloc(0));
   };
-  return { timers, channel, found, get, answer, fail };
+  return { timers, channel, reader, found, get, answer, fail };
 }
 
 const keysOf = ({ channel }: ReturnType<typeof rig>): string[][] =>
@@ -105,6 +105,29 @@ test('an answer for another number of keys is an error, not a guess', () => {
   house.timers.pass(0);
   house.channel.calls.shift()?.done(undefined, encodeBatchGetResponse([undefined]));
   assert.equal([...house.found.values()], ['INTERNAL', 'INTERNAL']);
+});
+
+test('a closed reader answers everything: what gathers, waits, is on its way, or comes later', () => {
+  const house = rig();
+  for (const key of ['a', 'b', 'c']) {
+    house.get(key);
+    house.timers.pass(0);
+  }
+  house.get('gathering');
+  house.reader.close();
+  house.get('later');
+  assert.equal([...house.found.keys()], ['c', 'gathering', 'later']);
+  house.fail(new StormError('UNAVAILABLE', 'cancelled'));
+  house.answer();
+  house.timers.pass(2000);
+  assert.is(house.channel.calls.length, 0);
+  assert.equal(Object.fromEntries(house.found), {
+    a: 'UNAVAILABLE',
+    b: 'of b',
+    c: 'UNAVAILABLE',
+    gathering: 'UNAVAILABLE',
+    later: 'FAILED_PRECONDITION',
+  });
 });
 
 run();

@@ -24,6 +24,9 @@ export class SimShard extends EventEmitter implements ShardThread {
   readonly #boot: ShardBoot;
   readonly #bell: ThreadDoorbell;
   readonly #runner: ShardRunner;
+  /** Control words of all rings. */
+  readonly #requests: Int32Array[];
+  readonly #replies: Int32Array[];
   /** While parked: what the bell said, and the event that ends it. */
   #parkedOn = -1;
   #alarm: SimEvent | undefined;
@@ -40,6 +43,12 @@ export class SimShard extends EventEmitter implements ShardThread {
     this.#boot = boot;
     const [link] = boot.links;
     if (link === undefined) throw new Error('A shard has a link');
+    this.#requests = boot.links
+      .flatMap(({ writeRequests, readRequests }) => [writeRequests, readRequests])
+      .map(({ control }) => new Int32Array(control));
+    this.#replies = boot.links
+      .flatMap(({ writeReplies, readReplies }) => [writeReplies, readReplies])
+      .map(({ control }) => new Int32Array(control));
     this.shard = link.shard;
     this.epoch = link.epoch;
     const { scheduler } = world;
@@ -92,7 +101,7 @@ export class SimShard extends EventEmitter implements ShardThread {
   get sleepsThroughRequests(): boolean {
     if (this.#parkedOn < 0 || this.thread.isDead) return false;
     if (this.#bell.prepare() !== this.#parkedOn) return false;
-    return this.#requestHeads().some((head, i) => head !== this.#headsAtPark[i]);
+    return this.#requests.some((words, i) => headOf(words) !== this.#headsAtPark[i]);
   }
 
   #open(): void {
@@ -178,9 +187,7 @@ export class SimShard extends EventEmitter implements ShardThread {
   /** After its turn: of what it answered in it nothing was published, unless it was read. */
   #dieAnswering(heads: number[]): void {
     this.thread.isDead = true;
-    const rings = this.#boot.links.flatMap((link) => [link.writeReplies, link.readReplies]);
-    rings.forEach(({ control }, i) => {
-      const words = new Int32Array(control);
+    this.#replies.forEach((words, i) => {
       const head = heads[i] ?? 0;
       if (((Atomics.load(words, WORD_TAIL) - head) | 0) <= 0) Atomics.store(words, WORD_HEAD, head);
     });
@@ -231,22 +238,16 @@ export class SimShard extends EventEmitter implements ShardThread {
   }
 
   #requestHeads(): number[] {
-    return this.#boot.links.flatMap(({ writeRequests, readRequests }) => [
-      headOf(writeRequests.control),
-      headOf(readRequests.control),
-    ]);
+    return this.#requests.map(headOf);
   }
 
   #replyHeads(): number[] {
-    return this.#boot.links.flatMap(({ writeReplies, readReplies }) => [
-      headOf(writeReplies.control),
-      headOf(readReplies.control),
-    ]);
+    return this.#replies.map(headOf);
   }
 }
 
-function headOf(control: SharedArrayBuffer): number {
-  return Atomics.load(new Int32Array(control), WORD_HEAD);
+function headOf(words: Int32Array): number {
+  return Atomics.load(words, WORD_HEAD);
 }
 
 function stackOf(error: unknown): string {

@@ -71,7 +71,7 @@ interface Merge {
   running: number;
   failed: boolean;
   readonly results: JobOutput[];
-  /** Tables of the results, by number: opened one part at a time, because each takes milliseconds. */
+  /** Tables of the results, by number: opened part by part, because each takes milliseconds. */
   readonly ready: Map<number, TableReader>;
   /** What lies below; what is merged there meanwhile can only become less. */
   readonly older: MergeJob['older'];

@@ -22,7 +22,7 @@ function runOf(text: string, firstNumber: number): TableMeta[] {
   });
 }
 
-/** Each part as `from..to: numbers of its tables, runs apart`. Tables of run i count from 10 × i. */
+/** Each part as `from..to: its tables, runs apart`; tables of run i count from 10 × i. */
 function told(runs: string[], partBytes: number): string[] {
   const parts = mergeParts(
     runs.map((text, i) => runOf(text, 10 * (i + 1))),

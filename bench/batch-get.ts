@@ -15,7 +15,9 @@ import { keyText, RunMaker, type Settings, writeRuns } from './support/packed-st
 import { redisBenchmark } from './support/redis.js';
 import { type Figures, rounded, runBench } from './support/rounds.js';
 import { Service } from './support/service.js';
+import { TextKeys } from './support/text-keys.js';
 
+const SEED = 1;
 const FILL_BATCH = 1000;
 const FILL_OUTSTANDING = 16;
 const SINGLE_READERS = 1000;
@@ -54,7 +56,8 @@ async function reading(
   await fill(`${dir}/data`, keys);
   const service = await Service.start(`${dir}/data`);
   const kv = connect({ endpoints: [service.grpcAddress], deadlineMs: 60_000 });
-  const draw = (): string => keyText(Math.floor(Math.random() * keys));
+  const drawn = new TextKeys(keys, SEED);
+  const draw = (): string => keyText(drawn.nextNumber());
   const latencyMs: number[] = [];
   let found = 0;
   let asked = 0;

@@ -1,8 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { fileNumber } from '../../src/base/ids.js';
 import { CompactorPool } from '../../src/compactor/compactor-pool.js';
 import type { Job, JobResult } from '../../src/rpc/jobs.js';
+import { MergeControl } from '../../src/rpc/merge-control.js';
+import { nodeFileSystem } from '../../src/storage/node-file-system.js';
+import { put } from '../harness/entries.js';
 import { suite } from '../harness/suite.js';
+import { SMALL_TABLES, writeTable } from '../harness/table-cases.js';
+import { withTempDir } from '../harness/temp-dir.js';
 import { WORD_GO, WORD_STARTED } from './slow-worker.js';
 
 const { test, run } = suite('CompactorPool');
@@ -128,5 +134,35 @@ function niceOf(tid: string): number {
   // Field 19; the second one, in brackets, may hold spaces.
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
 }
+
+test('ends a merge that rests or works, on its own thread, when it is cancelled', () =>
+  withTempDir((dir) =>
+    withPool(
+      async (pool) => {
+        const entries = Array.from({ length: 20_000 }, (_, i) => put(`key-${100_000 + i}`, i + 1));
+        const tables = [writeTable(nodeFileSystem, dir, 1, entries)];
+        const control = MergeControl.create();
+        // It would take more than a minute.
+        control.bytesPerSecond = 4096;
+        const job: Job = {
+          kind: 'merge',
+          dir,
+          runs: [tables],
+          older: [],
+          snapshots: [],
+          nowMs: 0,
+          outputs: [fileNumber(2)],
+          table: { ...SMALL_TABLES, tableBytesMax: 2 ** 30 },
+          control: control.memory,
+        };
+        const merging = pool.run('merge', job);
+        while (readdirSync(dir).length < 2) await new Promise((soon) => setTimeout(soon, 1));
+        control.cancel();
+        assert.is(codeOf(await merging), 'CANCELLED');
+        assert.equal(readdirSync(dir), ['table-000001.sst']);
+      },
+      { workerUrl: new URL('../../src/compactor/worker.js', import.meta.url) },
+    ),
+  ));
 
 run();

@@ -6,6 +6,8 @@ export function didYouMean(name: string, candidates: Iterable<string>): string |
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(wanted.length / 4)) + 1;
   for (const candidate of candidates) {
+    // They differ by that much at least; what cannot be nearer is not worth the work.
+    if (Math.abs(candidate.length - wanted.length) >= bestDistance) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;

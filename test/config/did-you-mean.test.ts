@@ -24,4 +24,10 @@ test('suggests the nearest name, whatever its case, and nothing far-fetched', ()
   assert.is(didYouMean('compact', names), undefined);
 });
 
+test('does not compare a name with what is much longer or shorter', () => {
+  // Letter by letter this would take minutes.
+  assert.is(didYouMean('x'.repeat(1_000_000), ['serve', 'y'.repeat(100_000)]), undefined);
+  assert.is(didYouMean('serv', ['serve']), 'serve');
+});
+
 run();

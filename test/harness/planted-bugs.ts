@@ -43,6 +43,11 @@ function nthCall(only: string): TestRun {
   return { test: 'test/rigs/nth-call.test.js', env: { RIG_NTH_WORKLOADS: only } };
 }
 
+const fuzzOf = (decoder: string): TestRun => ({
+  test: 'test/fuzz/fuzz.test.js',
+  env: { FUZZ_ONLY: decoder, FUZZ_COUNT: '20000' },
+});
+
 const DAMAGE: TestRun = {
   test: 'test/rigs/damage.test.js',
   env: { RIG_DAMAGE_FLIPS: '0' },
@@ -584,4 +589,45 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     because: /groups.are.lost/,
   },
   ...PLANTED_SERVICE_BUGS,
+  {
+    title: 'reading behind the end of an entry run',
+    edits: [
+      {
+        file: 'src/base/entry-run.js',
+        find: 'if (length > this.#end - at)',
+        replace: 'if (length > this.bytes.length - at)',
+      },
+    ],
+    foundBy: fuzzOf('entry-run'),
+    because: /outside/,
+  },
+  {
+    title: 'a frame of a ring that ends behind the ring',
+    edits: [
+      {
+        file: 'src/rpc/ring-channel.js',
+        find: 'const isWhole = size <= available && available <= this.#capacity;',
+        replace: 'const isWhole = true;',
+      },
+      {
+        file: 'src/rpc/ring-channel.js',
+        find: '!isWhole || at + size > this.#capacity ||',
+        replace: '!isWhole ||',
+      },
+    ],
+    foundBy: fuzzOf('ring-memory'),
+    because: /lies.outside|more.frames.than.fit|RangeError/,
+  },
+  {
+    title: 'taking as much memory as a damaged block asks for',
+    edits: [
+      {
+        file: 'src/storage/block-codec.js',
+        find: 'rawLength > lengthMax',
+        replace: 'rawLength > TABLE_BYTES_LIMIT',
+      },
+    ],
+    foundBy: fuzzOf('block-deflate'),
+    because: /asks.for.\d+.bytes.of.memory/,
+  },
 ];

@@ -167,7 +167,10 @@ export class Engine {
     if (group === undefined) return undefined;
     if (group.firstSequence + group.count - 1 > this.#durableThrough) return undefined;
     this.#pending.shift();
-    group.applyTo(this.#stack.active);
+    const { active } = this.#stack;
+    active.keepThrough =
+      this.#snapshots.count === 0 ? 0 : (this.#snapshots.sequences().at(-1) ?? 0);
+    group.applyTo(active);
     this.#applied = group.firstSequence + group.count - 1;
     return group;
   }

@@ -49,9 +49,15 @@ export class MemTable {
   #source: Uint8Array = EMPTY;
   #sourceView: DataView = new DataView(EMPTY.buffer);
   #used: number;
+  /**
+   * Versions up to this sequence number stay, because a snapshot may need them. A newer one of a
+   * key makes room for the next of the same size: a hot key then takes no more memory than any.
+   */
+  keepThrough = Number.POSITIVE_INFINITY;
   /** Nobody reads it; see `touch`. */
   protected touched = 0;
   #keyCount = 0;
+  /** Versions inside; see `keepThrough`. */
   entryCount = 0;
   /** Sequence numbers inside, 0 and 0 while empty. */
   minSequence = 0;
@@ -151,7 +157,6 @@ export class MemTable {
     expiresAtMs: number,
     sequence: number,
   ): void {
-    const words = this.#words;
     const expires = expiresAtMs > 0;
     const size = arenaEntryBytes(keyLength, valueLength, expires);
     assert(this.#used + size <= this.#bytes.length, 'the arena has room for the entry');
@@ -159,25 +164,23 @@ export class MemTable {
     const { offsetMask } = this.#layout;
     const previous = this.#slots[slot]! & offsetMask;
     if (previous === 0) this.#keyCount++;
-    const at = this.#used >>> 2;
-    words[at + WORD_PREVIOUS] = previous;
-    words[at + WORD_HASH] = hash;
+    const isReplaced = previous !== 0 && this.#mayReplace(previous, valueLength, expires);
+    const at = isReplaced ? previous : this.#used >>> 2;
+    if (!isReplaced) {
+      this.#place(at, previous, hash, source, keyStart, keyLength, valueLength, expires);
+      this.#used += size;
+      this.#slots[slot] = at | (hash & ~offsetMask);
+      this.entryCount++;
+    }
+    const words = this.#words;
     words[at + WORD_SEQUENCE] = sequence;
     words[at + WORD_KIND] =
       (kind << KIND_SHIFT) | (expires ? HAS_EXPIRY : 0) | Math.floor(sequence / 2 ** 32);
-    words[at + WORD_KEY_LENGTH] = keyLength;
-    words[at + WORD_VALUE_LENGTH] = valueLength;
-    let key = this.#used + ARENA_ENTRY_BYTES;
     if (expires) {
       words[at + WORD_EXPIRY] = expiresAtMs;
       words[at + WORD_EXPIRY + 1] = Math.floor(expiresAtMs / 2 ** 32);
-      key += ARENA_EXPIRY_BYTES;
     }
-    this.#copy(source, keyStart, keyLength, key);
-    this.#copy(source, valueStart, valueLength, key + keyLength);
-    this.#used += size;
-    this.#slots[slot] = at | (hash & ~offsetMask);
-    this.entryCount++;
+    this.#copy(source, valueStart, valueLength, arenaKeyStart(words, at) + keyLength);
     if (this.minSequence === 0) this.minSequence = sequence;
     this.maxSequence = sequence;
   }
@@ -243,6 +246,34 @@ export class MemTable {
       if (bytes[start + i] !== key[keyStart + i]) return false;
     }
     return true;
+  }
+
+  /** Whether the version at word offset `at` may become a newer one in its place. */
+  #mayReplace(at: number, valueLength: number, expires: boolean): boolean {
+    const words = this.#words;
+    if (words[at + WORD_VALUE_LENGTH] !== valueLength) return false;
+    if (((words[at + WORD_KIND]! & HAS_EXPIRY) !== 0) !== expires) return false;
+    return arenaSequence(words, at) > this.keepThrough;
+  }
+
+  /** Writes what stays the same of the entry at word offset `at`, however often it is replaced. */
+  #place(
+    at: number,
+    previous: number,
+    hash: number,
+    source: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+    expires: boolean,
+  ): void {
+    const words = this.#words;
+    words[at + WORD_PREVIOUS] = previous;
+    words[at + WORD_HASH] = hash;
+    words[at + WORD_KEY_LENGTH] = keyLength;
+    words[at + WORD_VALUE_LENGTH] = valueLength;
+    const expiry = expires ? ARENA_EXPIRY_BYTES : 0;
+    this.#copy(source, keyStart, keyLength, at * 4 + ARENA_ENTRY_BYTES + expiry);
   }
 
   /** Copies into the arena, at any alignment. */

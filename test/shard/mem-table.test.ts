@@ -130,6 +130,51 @@ test('bounds what a run takes, whatever its entries', () => {
   );
 });
 
+test('gives a hot key the memory of one version, as long as no snapshot needs the older ones', () => {
+  const table = new MemTable(new SharedArrayBuffer(16 * 1024));
+  table.keepThrough = 0;
+  add(table, put('other', 1, 'x'));
+  for (let i = 2; i < 10_000; i++) add(table, put('hot', i, `${i}`.padStart(9, '0')));
+  assert.is(table.entryCount, 2);
+  assert.is(table.keyCount, 2);
+  assert.equal(find(table, 'hot'), put('hot', 9999, '000009999'));
+  assert.is(table.maxSequence, 9999);
+  assert.is(find(table, 'hot', 9998), undefined, 'nobody may ask for what nobody needs');
+
+  // Another size, an expiry, and a snapshot: each gets a version of its own.
+  add(table, put('hot', 10_000, 'longer than before'));
+  add(table, put('hot', 10_001, 'longer than before', 2 ** 41));
+  table.keepThrough = 10_001;
+  add(table, put('hot', 10_002, 'newer, same length', 2 ** 41 + 1));
+  add(table, put('hot', 10_003, 'newest same length', 2 ** 41 + 2));
+  assert.is(table.entryCount, 5);
+  assert.equal(find(table, 'hot'), put('hot', 10_003, 'newest same length', 2 ** 41 + 2));
+  assert.equal(find(table, 'hot', 10_001), put('hot', 10_001, 'longer than before', 2 ** 41));
+  assert.equal(find(table, 'hot', 10_000), put('hot', 10_000, 'longer than before'));
+  assert.equal(find(table, 'hot', 9999), put('hot', 9999, '000009999'));
+});
+
+test('shows every snapshot what it has to, whatever was replaced since', () => {
+  const snapshots = fc.array(fc.nat({ max: 180 }), { maxLength: 4 });
+  fc.assert(
+    fc.property(entriesWritten(60), snapshots, (list, opened) => {
+      const entries = rising(list, 1);
+      const table = new MemTable(new SharedArrayBuffer(64 * 1024));
+      for (const entry of entries) {
+        // Those that were open when the entry was written: snapshots see what is before them.
+        const open = opened.filter((sequence) => sequence < entry.sequence);
+        table.keepThrough = Math.max(0, ...open);
+        add(table, entry);
+      }
+      for (const snapshot of [...opened, NEWEST]) {
+        for (const { key } of entries) {
+          assert.equal(find(table, key, snapshot), expectedVersion(entries, key, snapshot));
+        }
+      }
+    }),
+  );
+});
+
 test('clears an arena that held another table', () => {
   const arena = new SharedArrayBuffer(16 * 1024);
   const first = new MemTable(arena);

@@ -107,7 +107,9 @@ export class Soak {
       this.#settleGroups(dueMs);
       this.#maintain();
       if (staged.entries > 0 && performance.now() < yieldAt) continue;
-      await eventLoopTurn();
+      // While writes are slowed a shard's thread would park: merges want the processor.
+      if (this.engine.isDelaying) await this.#rest(1);
+      else await eventLoopTurn();
       yieldAt = performance.now() + YIELD_MS;
     }
     return this.acknowledged - before;

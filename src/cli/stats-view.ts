@@ -3,6 +3,7 @@
  * what goes together is one table. Pure; with an earlier look, rates instead of totals.
  */
 import type { ClusterStats, ShardSituation } from '../rpc/admin-operations.js';
+import { PRESSURE_REASONS, PRESSURE_STATES } from '../rpc/shard-stats.js';
 import { type Align, textTable } from './text-table.js';
 
 /** Two looks at a server, so far apart. */
@@ -157,10 +158,6 @@ function pressureOf({ shard, now }: Row): string {
   const reason = nameOf(PRESSURE_REASONS, now['pressureReason']);
   return reason === '' ? state : `${state}: ${reason}`;
 }
-
-/** As rpc/shard-stats.ts numbers them. */
-const PRESSURE_STATES = ['none', 'delays'];
-const PRESSURE_REASONS = ['', 'a flush', 'sorted runs', 'merges owed'];
 
 /** A server that is newer may have more. */
 function nameOf(names: readonly string[], value = 0): string {

@@ -78,7 +78,7 @@ test('shows the pressure and its reason, where the server tells them', () => {
     return rowOf(statsText(statsOf({ ...shard, counters })), 'MemTable', '0');
   };
   assert.is(pressed(0, 0)['pressure'], 'none');
-  assert.is(pressed(1, 2)['pressure'], 'delays: sorted runs');
+  assert.is(pressed(1, 2)['pressure'], 'delaying: sorted-runs');
   assert.is(pressed(1, 2)['merges owed'], '3.0 MiB');
   assert.is(pressed(7, 9)['pressure'], '7: 9', 'names of a newer server');
 });

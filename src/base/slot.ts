@@ -36,15 +36,23 @@ export function crc16(bytes: Uint8Array, start: number, length: number): number 
 /** The slot of the key at [start, start + length). */
 export function slotOfKey(bytes: Uint8Array, start: number, length: number): number {
   const end = start + length;
-  for (let open = start; open < end; open++) {
-    if (bytes[open] !== OPEN_BRACE) continue;
-    for (let close = open + 1; close < end; close++) {
-      if (bytes[close] !== CLOSE_BRACE) continue;
-      // Only the first pair counts, and an empty tag `{}` is no tag.
-      if (close === open + 1) break;
-      return crc16(bytes, open + 1, close - open - 1) & (SLOT_COUNT - 1);
-    }
-    break;
+  // One pass over keys without a brace, which nearly all are.
+  let crc = 0;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
+    if (byte === OPEN_BRACE) return slotOfTag(bytes, start, length, i);
+    crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >>> 8) ^ byte]!;
   }
-  return crc16(bytes, start, length) & (SLOT_COUNT - 1);
+  return crc & (SLOT_COUNT - 1);
+}
+
+/** Of a key whose first brace opens at `open`. */
+function slotOfTag(bytes: Uint8Array, start: number, length: number, open: number): number {
+  const end = start + length;
+  let close = open + 1;
+  while (close < end && bytes[close] !== CLOSE_BRACE) close++;
+  // Only the first pair counts, and an empty tag `{}` is no tag.
+  const isTag = close < end && close > open + 1;
+  const crc = isTag ? crc16(bytes, open + 1, close - open - 1) : crc16(bytes, start, length);
+  return crc & (SLOT_COUNT - 1);
 }

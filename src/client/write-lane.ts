@@ -13,6 +13,7 @@ import {
   decodeBatchSetResponse,
   encodePackedBatch,
 } from '../rpc/client-codec.js';
+import { ProtoWriter } from '../rpc/proto-writer.js';
 import type { Channel, MessageDuplex } from './channel.js';
 import type { Flight } from './flight.js';
 import type { ClientTimers } from './timers.js';
@@ -20,6 +21,8 @@ import type { ClientTimers } from './timers.js';
 const INGEST = '/kv.Kv/Ingest';
 const CONNECT_MS_MAX = 2000;
 const REST_MS = 100;
+/** Bytes of a message are used again unless the message was a rare, large one. */
+const REUSED_BYTES_MAX = 512 * 1024;
 
 export interface WriteLaneOwner {
   answered(flight: Flight, answer: BatchAnswer): void;
@@ -43,6 +46,9 @@ export class WriteLane {
   readonly #waiting: Flight[] = [];
   /** Written to the stream, oldest first. */
   readonly #sent: Flight[] = [];
+  /** Their messages, and those of answered ones, which are free again: the answer says so. */
+  readonly #messages: ProtoWriter[] = [];
+  readonly #free: ProtoWriter[] = [];
 
   constructor(channel: Channel, owner: WriteLaneOwner, timers: ClientTimers, flightsMax: number) {
     this.channel = channel;
@@ -125,13 +131,17 @@ export class WriteLane {
       const flight = this.#waiting.shift();
       if (flight === undefined) return;
       this.#sent.push(flight);
-      this.#isFull = !this.#stream.write(encodePackedBatch(flight.run));
+      const message = this.#free.pop() ?? new ProtoWriter(flight.run.length + 32);
+      this.#messages.push(message);
+      this.#isFull = !this.#stream.write(encodePackedBatch(flight.run, message));
     }
   }
 
   #take(message: Buffer): void {
     const flight = this.#sent.shift();
+    const used = this.#messages.shift();
     if (flight === undefined) return;
+    if (used !== undefined && flight.run.length <= REUSED_BYTES_MAX) this.#free.push(used);
     this.#owner.answered(flight, decodeBatchSetResponse(message));
     this.#owner.hasRoom();
   }
@@ -140,6 +150,8 @@ export class WriteLane {
     this.#stream = undefined;
     this.#restUntilMs = this.#timers.monotonicMs() + REST_MS;
     const sent = this.#sent.splice(0);
+    // The stream may still hold them.
+    this.#messages.length = 0;
     const waiting = this.#waiting.splice(0);
     for (const flight of sent) this.#owner.lost(flight, error);
     const { code, message } = error;

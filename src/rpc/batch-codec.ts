@@ -19,18 +19,23 @@ import type { Condition } from './write-messages.js';
 
 /** Throws INVALID_ARGUMENT. */
 export function decodeBatchSetRequest(message: Uint8Array): Batch {
-  const builder = new RunBuilder();
+  // A packed batch needs neither of them.
+  let builder: RunBuilder | undefined;
   const conditions: Condition[] = [];
   let packed: Uint8Array | undefined;
   const reader = new ProtoReader(message);
   while (reader.next()) {
-    if (reader.tag === bytesTag(1)) addEntry(reader.bytes(), builder, conditions);
-    else if (reader.tag === bytesTag(2)) packed = reader.bytes();
+    if (reader.tag === bytesTag(1)) {
+      builder ??= new RunBuilder();
+      addEntry(reader.bytes(), builder, conditions);
+    } else if (reader.tag === bytesTag(2)) packed = reader.bytes();
     else reader.skip();
   }
   const isPacked = packed !== undefined && packed.length > 0;
-  if (!isPacked || packed === undefined) return { run: builder.runView(), conditions };
-  if (builder.count > 0) {
+  if (!isPacked || packed === undefined) {
+    return { run: (builder ?? new RunBuilder()).runView(), conditions };
+  }
+  if (builder !== undefined) {
     const text = 'A batch has either `entries` or `packed`, not both';
     throw new StormError('INVALID_ARGUMENT', text);
   }

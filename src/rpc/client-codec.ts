@@ -26,9 +26,12 @@ export interface BatchAnswer {
   errors: AnsweredError[];
 }
 
-/** BatchSetRequest of an entry run, in bytes of its own. */
-export function encodePackedBatch(run: Uint8Array): Buffer {
-  const writer = new ProtoWriter(run.length + FIELD_HEADER_BYTES + 16);
+/** BatchSetRequest of an entry run, in the writer's bytes, or in bytes of its own. */
+export function encodePackedBatch(
+  run: Uint8Array,
+  writer = new ProtoWriter(run.length + FIELD_HEADER_BYTES + 16),
+): Buffer {
+  writer.clear();
   writer.bytes(2, run);
   return writer.resultView();
 }

@@ -11,7 +11,7 @@
 import { fileURLToPath } from 'node:url';
 import { connect, type StormClient } from '../src/client/client.js';
 import { percentile } from './support/bench-engine.js';
-import { keyText, RunMaker, type Settings, writeRuns } from './support/packed-storm.js';
+import { keyText, type Settings, writeRuns } from './support/packed-storm.js';
 import { redisBenchmark } from './support/redis.js';
 import { type Figures, rounded, runBench } from './support/rounds.js';
 import { Service } from './support/service.js';
@@ -30,9 +30,8 @@ const QUIET_MS = 500;
 async function fill(dataDir: string, keys: number): Promise<void> {
   const filled = await Service.start(dataDir);
   const kv = connect({ endpoints: [filled.grpcAddress], deadlineMs: 60_000 });
-  const maker = new RunMaker(FILL_BATCH);
   let next = 0;
-  await writeRuns(kv, FILL_OUTSTANDING, Infinity, () =>
+  await writeRuns(kv, FILL_OUTSTANDING, Infinity, FILL_BATCH, (maker) =>
     next < keys ? maker.make(() => next++) : undefined,
   );
   await kv.close();

@@ -11,7 +11,7 @@ import { connect } from '../src/client/client.js';
 import { percentile } from './support/bench-engine.js';
 import {
   drawnKeys,
-  RunMaker,
+  type RunMaker,
   type Settings,
   stormFigures,
   type Written,
@@ -61,9 +61,8 @@ async function stormWithKills(
 ): Promise<Written> {
   const kv = connect({ endpoints: [service.grpcAddress], ...CLIENT });
   const keys = drawnKeys();
-  const maker = new RunMaker(batch);
-  const nextRun = (): Uint8Array => maker.make(() => keys.nextNumber());
-  const writing = writeRuns(kv, outstanding, endMs, nextRun);
+  const makeRun = (maker: RunMaker): Uint8Array => maker.make(() => keys.nextNumber());
+  const writing = writeRuns(kv, outstanding, endMs, batch, makeRun);
   const pauseMs = (endMs - performance.now()) / (kills + 1);
   const admin = new KvClient(service.grpcAddress, 60_000, () => Date.now());
   for (let i = 0; i < kills; i++) {

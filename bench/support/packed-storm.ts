@@ -32,23 +32,23 @@ export function keyText(number: number): string {
   return bytes.toString('latin1');
 }
 
-/** Runs of puts whose keys are drawn, or given by number. */
+/** Runs of puts whose keys are drawn, or given by number; each overwrites the one before. */
 export class RunMaker {
-  readonly #template: Uint8Array;
+  readonly #run: Uint8Array;
   readonly #count: number;
 
   constructor(count: number) {
     this.#count = count;
-    this.#template = new Uint8Array(RUN_HEADER_BYTES + count * PUT_BYTES);
-    this.#template[0] = RUN_FORMAT;
+    this.#run = new Uint8Array(RUN_HEADER_BYTES + count * PUT_BYTES);
+    this.#run[0] = RUN_FORMAT;
     let at = RUN_HEADER_BYTES;
     for (let i = 0; i < count; i++) {
-      at = writePut(this.#template, at, new Uint8Array(KEY_BYTES), sampleValue(i));
+      at = writePut(this.#run, at, new Uint8Array(KEY_BYTES), sampleValue(i));
     }
   }
 
   make(nextNumber: () => number): Uint8Array {
-    const run = this.#template.slice();
+    const run = this.#run;
     // Behind the msgpack header of the key, which is two bytes for so short a one.
     let at = RUN_HEADER_BYTES + 2;
     for (let i = 0; i < this.#count; i++, at += PUT_BYTES) writeTextKey(run, at, nextNumber());
@@ -56,18 +56,20 @@ export class RunMaker {
   }
 }
 
-/** Keeps so many batches going until the time is up or `nextRun` has no more. */
+/** Keeps so many batches going until the time is up or `makeRun` has no more. */
 export async function writeRuns(
   kv: StormClient,
   outstanding: number,
   endMs: number,
-  nextRun: () => Uint8Array | undefined,
+  batch: number,
+  makeRun: (maker: RunMaker) => Uint8Array | undefined,
   onWritten: (count: number) => void = () => {},
 ): Promise<Written> {
   const total: Written = { acknowledged: 0, latencyMs: [] };
   const lane = async (): Promise<void> => {
+    const maker = new RunMaker(batch);
     while (performance.now() < endMs) {
-      const run = nextRun();
+      const run = makeRun(maker);
       if (run === undefined) return;
       const started = performance.now();
       const { written, errors } = await kv.batchPacked(run);
@@ -90,9 +92,8 @@ export async function writePacked(
 ): Promise<Written> {
   const kv = connect({ endpoints: [address], deadlineMs: 60_000 });
   const keys = drawnKeys();
-  const maker = new RunMaker(batch);
-  const nextRun = (): Uint8Array => maker.make(() => keys.nextNumber());
-  const written = await writeRuns(kv, outstanding, endMs, nextRun, onWritten);
+  const makeRun = (maker: RunMaker): Uint8Array => maker.make(() => keys.nextNumber());
+  const written = await writeRuns(kv, outstanding, endMs, batch, makeRun, onWritten);
   await kv.close();
   return written;
 }

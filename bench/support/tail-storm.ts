@@ -25,15 +25,17 @@ export async function tailFigures(
     async ({ grpcAddress }) => {
       const kv = connect({ endpoints: [grpcAddress], deadlineMs: 60_000 });
       const keys = drawnKeys();
-      const maker = new RunMaker(batch);
+      const makers: RunMaker[] = [];
       // Those that were written, a little behind what is being written.
       const known = drawnKeys();
       let acknowledged = 0;
       let missing = 0;
       let drawn = 0;
       const write = async (): Promise<void> => {
+        const maker = makers.pop() ?? new RunMaker(batch);
         const run = maker.make(() => keys.nextNumber());
         const { written, errors } = await kv.batchPacked(run);
+        makers.push(maker);
         if (errors[0] !== undefined) throw errors[0].error;
         acknowledged += written;
       };

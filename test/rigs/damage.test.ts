@@ -8,8 +8,8 @@
  *
  * RIG_DAMAGE_FLIPS: flips sampled, besides one in every byte of headers and footers.
  * RIG_DAMAGE_FROM, RIG_DAMAGE_TO: instead of a sample every bit of this range, so that a long run
- * can be done in parts; the summary says of how many. RIG_DAMAGE_LENGTHS=all: cuts to every length.
- * RIG_DAMAGE_SEED, RIG_DAMAGE_ENDING: killed, sealed or closed.
+ * can be done in parts; the summary says of how many. Files are then left alone, unless
+ * RIG_DAMAGE_LENGTHS=all, which cuts them to every length. RIG_DAMAGE_SEED, RIG_DAMAGE_ENDING: killed, sealed or closed.
  */
 import * as assert from 'uvu/assert';
 import type { Finding } from '../../src/storage/check-finding.js';
@@ -44,6 +44,9 @@ const FAULTS_SHOWN_MAX = 10;
 const LENGTHS_FIRST = 72;
 const LENGTHS_SAMPLED = 40;
 const DEADLINE_MS = 3_600_000;
+
+// Most of what is made here are errors: their stacks cost as much as the rest.
+Error.stackTraceLimit = 2;
 
 interface Tally {
   damages: number;

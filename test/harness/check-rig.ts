@@ -20,6 +20,9 @@ export function dataDirOnDisk(): SimulatedDisk {
   const options = smallOptions({
     storeUuid: root.storeUuid,
     table: { ...table, compression: 'deflate' },
+    // Several tables must stay, whatever the picker thinks of them.
+    mergeFanIn: 64,
+    mergeGarbagePercentQuiet: 100,
   });
   for (let life = 1; life <= 2; life++) {
     const rig = new EngineRig(disk, life, options);

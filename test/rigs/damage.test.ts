@@ -9,7 +9,8 @@
  * RIG_DAMAGE_FLIPS: flips sampled, besides one in every byte of headers and footers.
  * RIG_DAMAGE_FROM, RIG_DAMAGE_TO: instead of a sample every bit of this range, so that a long run
  * can be done in parts; the summary says of how many. Files are then left alone, unless
- * RIG_DAMAGE_LENGTHS=all, which cuts them to every length. RIG_DAMAGE_SEED, RIG_DAMAGE_ENDING: killed, sealed or closed.
+ * RIG_DAMAGE_LENGTHS=all, which cuts them to every length. RIG_DAMAGE_SEED: draws other samples.
+ * RIG_DAMAGE_ENDING: how the store ended that gets the flips: killed, sealed or closed.
  */
 import * as assert from 'uvu/assert';
 import type { Finding } from '../../src/storage/check-finding.js';
@@ -222,6 +223,7 @@ test(
   'no file cut short, of zeros or garbage, gone, doubled, swapped or old does either',
   () => {
     const begunMs = performance.now();
+    if (TO > FROM && !ALL_LENGTHS) return;
     const sweeps = images.map((one) => new Sweep(one));
     for (const sweep of sweeps) {
       for (const damage of truncations(sweep.image, lengthsOf)) sweep.damage(damage);

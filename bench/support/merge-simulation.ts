@@ -46,7 +46,8 @@ export interface Tally {
   stalledSeconds: number;
 }
 
-const MERGES_MAX = 3;
+/** A merge of more MemTables is cut into parts; one of a kind is under way at a time. */
+const LARGE_MEM_TABLES = 8;
 const QUIET_SECONDS = 10;
 
 export class SimulatedStore {
@@ -133,10 +134,11 @@ export class SimulatedStore {
     const figures = this.#runs.map((run) => figuresOf(run, this.seconds));
     const isQuiet = this.seconds - this.#flushedAt >= QUIET_SECONDS;
     for (const { from, count } of this.#candidate.pick(figures, isQuiet)) {
-      if (this.#merges.size >= MERGES_MAX) return;
       const inputs = this.#runs.slice(from, from + count);
-      for (const run of inputs) run.isBusy = true;
       const entries = inputs.reduce((sum, { keys }) => sum + keys.length, 0);
+      const isLarge = (n: number): boolean => n > LARGE_MEM_TABLES * this.#speeds.memTableEntries;
+      if ([...this.#merges].some((merge) => isLarge(merge.entries) === isLarge(entries))) continue;
+      for (const run of inputs) run.isBusy = true;
       this.#merges.add({ inputs, entries, left: entries });
     }
   }

@@ -14,9 +14,9 @@ export interface RunTables {
 
 /**
  * The tables that may be dropped unread at `nowMs`, of runs newest first: their entries are all
- * tombstones or have expired, and no older run holds a key of their range, so nothing that they hide can come
- * back. Open snapshots change nothing: expiry is judged by the present for them too, and what
- * hides nothing is not missed. What `isBusy` stays, and counts as an older run.
+ * tombstones or have expired, and no older run holds a key of their range, so nothing that they
+ * hide can come back. Open snapshots change nothing: expiry is judged by the present for them too,
+ * and what hides nothing is not missed. What `isBusy` stays, and counts as an older run.
  */
 export function deadTables<Run extends RunTables>(
   runs: readonly Run[],

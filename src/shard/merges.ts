@@ -32,8 +32,6 @@ import type { OpenRun, Version } from './version.js';
 const LOOK_MS = 1000;
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 8000;
-/** One that takes long, and smaller ones above it. */
-const MERGES_MAX = 3;
 /** Jobs of one merge that wait or run: with several threads they share it. */
 const PARTS_AT_ONCE = 2;
 /** Of a table's bytes: so the result of a part mostly fits one table. */
@@ -198,16 +196,31 @@ export class Merges {
 
   #startDue(now: number): void {
     const { runs } = this.#host.version();
+    const partBytes = this.#options.table.tableBytesMax * PART_SHARE;
     for (const pick of pickMerges(this.#figures, this.#picker, this.#isQuiet(now))) {
-      if (this.#merges.size >= MERGES_MAX) return;
       const end = pick.from + pick.count;
-      if (!this.#start(runs.slice(pick.from, end), runs.slice(end))) return;
+      const inputs = runs.slice(pick.from, end);
+      const parts = mergeParts(inputs.map(metasOf), partBytes);
+      if (this.#isUnderWay(parts.length > 1)) continue;
+      if (!this.#start(inputs, parts, runs.slice(end))) return;
     }
   }
 
-  #start(inputs: readonly OpenRun[], older: readonly OpenRun[]): boolean {
+  /**
+   * One large merge and a small one above it go side by side. A second of a kind would only wait
+   * for the same threads, while the stretch that it was picked for grows.
+   */
+  #isUnderWay(isLarge: boolean): boolean {
+    for (const { parts } of this.#merges) if (parts.length > 1 === isLarge) return true;
+    return false;
+  }
+
+  #start(
+    inputs: readonly OpenRun[],
+    parts: readonly MergePart[],
+    older: readonly OpenRun[],
+  ): boolean {
     const { tableBytesMax } = this.#options.table;
-    const parts = mergeParts(inputs.map(metasOf), tableBytesMax * PART_SHARE);
     const outputs = parts.reduce((sum, { runs }) => sum + outputsOf(runs, tableBytesMax), 0);
     const run = this.#host.reserve(1 + outputs);
     if (run === undefined) return false;

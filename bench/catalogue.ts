@@ -107,6 +107,13 @@ export const CATALOGUE: readonly CataloguedBench[] = [
     columns: ['latencyMsP50', 'ackMsP50', 'ackMsP99', 'getMsP50'],
   },
   {
+    name: 'cold-start',
+    title: 'The first second',
+    about: 'The same short storm into a server that was just started, and into one that had one.',
+    charts: [RATE],
+    columns: [...LATENCY_COLUMNS, 'serverCpuMicrosPerEntry', 'startMs'],
+  },
+  {
     name: 'shard-count',
     title: 'Number of shards',
     about: 'The same memory in all, the same batches on their way for each shard.',

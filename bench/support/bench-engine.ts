@@ -22,7 +22,7 @@ export function shippedOptions(dir: string): { engine: EngineOptions; arenaCount
   return { engine: { ...engine, shard: 0, dir, storeUuid: '0'.repeat(32) }, arenaCount };
 }
 
-/** Jobs on the pool's threads, one at a time of each lane, as the compaction desk does it. */
+/** Jobs on the pool's threads, as many at a time as a lane has, as the compaction desk does it. */
 export class PoolJobs implements JobPort {
   readonly #pool: CompactorPool;
   readonly #onSubmit: (job: Job) => void;
@@ -30,7 +30,7 @@ export class PoolJobs implements JobPort {
     quick: [],
     merge: [],
   };
-  readonly #busy = { quick: false, merge: false };
+  readonly #running = { quick: 0, merge: 0 };
   readonly durationsMs: Record<Job['kind'], number[]> = {
     flush: [],
     merge: [],
@@ -45,7 +45,7 @@ export class PoolJobs implements JobPort {
 
   get idle(): boolean {
     const { quick, merge } = this.#waiting;
-    return !this.#busy.quick && !this.#busy.merge && quick.length + merge.length === 0;
+    return this.#running.quick + this.#running.merge + quick.length + merge.length === 0;
   }
 
   submit(job: Job, done: (result: JobResult) => void): void {
@@ -55,11 +55,11 @@ export class PoolJobs implements JobPort {
     // As at the desk: a small merge passes the parts of a large one.
     const at = isPart(job) ? -1 : waiting.findIndex((order) => isPart(order.job));
     waiting.splice(at < 0 ? waiting.length : at, 0, { job, done });
-    if (!this.#busy[lane]) void this.#work(lane);
+    if (this.#running[lane] < this.#pool.threads(lane)) void this.#work(lane);
   }
 
   async #work(lane: 'quick' | 'merge'): Promise<void> {
-    this.#busy[lane] = true;
+    this.#running[lane]++;
     for (let next = this.#waiting[lane].shift(); next; next = this.#waiting[lane].shift()) {
       const started = performance.now();
       const result = await this.#pool.run(lane, next.job);
@@ -70,7 +70,7 @@ export class PoolJobs implements JobPort {
       }
       next.done(result);
     }
-    this.#busy[lane] = false;
+    this.#running[lane]--;
   }
 }
 
@@ -129,7 +129,7 @@ export class TimedDisk {
 
 export function newPool(): CompactorPool {
   return new CompactorPool({
-    quickThreads: 1,
+    quickThreads: 2,
     mergeThreads: 1,
     niceIncrement: 5,
     onError: (message) => {

@@ -210,7 +210,7 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
   },
   'wal.sparesMax': {
     type: 'integer',
-    default: 3,
+    default: 6,
     min: 0,
     max: 64,
     unit: 'files',

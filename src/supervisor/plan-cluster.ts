@@ -8,6 +8,7 @@ import { canSharePorts, planDoors } from './router-doors.js';
 /** Jobs of one shard that may wait at the desk; its engine has far fewer at a time. */
 const JOBS_WAITING_MAX = 32;
 const MERGE_NICE_INCREMENT = 5;
+const QUICK_THREADS_MIN = 2;
 
 /**
  * Throws when the memory budget is too small or something is asked for that does not exist here.
@@ -70,8 +71,8 @@ export function planCluster(
     linkSizes: memory.rings,
     arenaCount: memory.arenaCount,
     compaction: {
-      // Flushes are a third of the work of merging, and there must always be one thread for them.
-      quickThreads: Math.max(1, Math.floor(compaction.threads / 2)),
+      // Two at least: who writes may have to wait for a WAL file, and must not for a flush as well.
+      quickThreads: Math.max(QUICK_THREADS_MIN, Math.floor(compaction.threads / 2)),
       mergeThreads: compaction.threads,
       queueMax: JOBS_WAITING_MAX,
       niceIncrement: MERGE_NICE_INCREMENT,

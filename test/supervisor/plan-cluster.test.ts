@@ -5,14 +5,14 @@ import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('planCluster');
 
-test('has an arena for every shard and never fewer than one thread for flushes', () => {
+test('has an arena for every shard and never fewer than two threads for flushes and WAL files', () => {
   for (const threads of [1, 2, 5]) {
     for (const shardCount of [1, 2, 8]) {
       const plan = planCluster(configWith({ compaction: { threads } }), '/data', shardCount);
       assert.is(plan.shardCount, shardCount);
       assert.ok(plan.arenaCount >= 2 * shardCount);
       assert.is(plan.compaction.mergeThreads, threads);
-      assert.is(plan.compaction.quickThreads, Math.max(1, Math.floor(threads / 2)));
+      assert.is(plan.compaction.quickThreads, 2);
     }
   }
 });

@@ -89,6 +89,11 @@ export class Soak {
   async write(load: Load, secondsMax = Number.POSITIVE_INFINITY): Promise<number> {
     const before = this.acknowledged;
     const started = performance.now();
+    if (before === 0) {
+      // Filling the first WAL files is no part of the load.
+      this.#started = started;
+      this.#sampledMs = started;
+    }
     const endMs = started + secondsMax * 1000;
     this.#lastAckMs = started;
     let sent = 0;

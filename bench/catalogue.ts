@@ -34,7 +34,7 @@ export const CATALOGUE: readonly CataloguedBench[] = [
       'runs, entries as a client of any language sends them, and 1,000 callers of set(). Beside ' +
       'it a server that only answers (pipe), and Redis with its log synced always.',
     charts: [RATE],
-    columns: [...LATENCY_COLUMNS, ...CPU_COLUMNS, 'flushes', 'merges'],
+    columns: [...LATENCY_COLUMNS, ...CPU_COLUMNS, 'diskSyncMsP50', 'flushes', 'debtMiB'],
   },
   {
     name: 'unary-set',

@@ -2,6 +2,7 @@
 import { putLength, RUN_FORMAT, RUN_HEADER_BYTES, writePut } from '../../src/base/entry-run.js';
 import { connect, type StormClient } from '../../src/client/client.js';
 import { percentile } from './bench-engine.js';
+import { probeSyncMs } from './disk-probe.js';
 import { type Figures, rounded } from './rounds.js';
 import { Service, type ServiceOptions } from './service.js';
 import { KEY_BYTES, sampleValue, VALUE_BYTES } from './storm-keys.js';
@@ -106,6 +107,7 @@ export async function stormFigures(
   options: ServiceOptions = {},
 ): Promise<Figures> {
   const { seconds = 0 } = settings;
+  const diskSyncMsP50 = rounded(probeSyncMs(dir));
   const service = await Service.start(`${dir}/data`, options);
   const cpu = process.cpuUsage();
   const serverBefore = service.cpuSeconds();
@@ -115,7 +117,9 @@ export async function stormFigures(
   const serverCpu = service.cpuSeconds() - serverBefore;
   const { user, system } = process.cpuUsage(cpu);
   const figures = await service.figures();
+  const durable = await service.total('writeEntriesTotal');
   await service.stop();
+  if (durable < acknowledged) throw new Error(`${acknowledged} answered, ${durable} durable`);
   return {
     entriesPerSecond: rounded(acknowledged / took),
     latencyMsP50: rounded(percentile(latencyMs, 0.5)),
@@ -123,6 +127,7 @@ export async function stormFigures(
     serverCpuMicrosPerEntry: rounded((serverCpu * 1e6) / acknowledged),
     clientCpuMicrosPerEntry: rounded((user + system) / acknowledged),
     acknowledged,
+    diskSyncMsP50,
     ...figures,
     ...(await verified(`${dir}/data`, acknowledged, options)),
   };

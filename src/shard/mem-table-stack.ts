@@ -78,7 +78,11 @@ export class MemTableStack {
     snapshot: number,
     into: LookupResult,
   ): boolean {
-    if (this.#active?.get(key, keyStart, keyLength, snapshot, into) === true) return true;
+    const active = this.#active;
+    // An empty one would still cost a wait for the memory of its index.
+    if (active !== undefined && active.entryCount > 0) {
+      if (active.get(key, keyStart, keyLength, snapshot, into)) return true;
+    }
     for (let i = this.#frozen.length - 1; i >= 0; i--) {
       if (this.#frozen[i]?.get(key, keyStart, keyLength, snapshot, into) === true) return true;
     }

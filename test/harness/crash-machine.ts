@@ -211,8 +211,8 @@ export class CrashMachine {
 
   /**
    * Commits as many of the batches as one group takes; returns how many those are, 0 when the
-   * engine holds or refuses the first for now. When it throws, their outcome is open and the engine is
-   * poisoned.
+   * engine holds or refuses the first for now. When it throws, their outcome is open and the engine
+   * is poisoned.
    */
   write(batches: readonly Write[][]): number {
     const { engine } = this;

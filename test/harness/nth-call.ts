@@ -1,9 +1,9 @@
 /**
  * The n-th call of the file system fails, for every n: a workload runs again and again, each time
  * with another call that fails, once or for ever. It is driven as the server drives a shard: what
- * is refused is tried again, a poisoned engine is given up and the shard opened anew, and after a few
- * openings that fail the workload ends. Then the disk is well again, and the store must have all
- * that was acknowledged.
+ * is refused is tried again, a poisoned engine is given up and the shard opened anew, and after a
+ * few openings that fail the workload ends. Then the disk is well again, and the store must have
+ * all that was acknowledged.
  */
 import { StormError, systemCodeOf } from '../../src/base/errors.js';
 import { CrashMachine, Fault, tinyOptions } from './crash-machine.js';

@@ -39,7 +39,8 @@ export interface SimulatedDiskOptions {
   lyingSync?: boolean;
   /**
    * A failed sync of a directory leaves its changes to the next one; default false, the harsher
-   * one: they are never durable. File systems with a journal take no writes at all after such a failure.
+   * one: they are never durable. File systems with a journal take no writes at all after such a
+   * failure.
    */
   keepsUnsyncedNames?: boolean;
 }

@@ -81,9 +81,25 @@ const RIGS = [
     name: 'mutants',
     test: 'planted-bugs',
     ...{ unit: 'runs', from: 1, to: 1, step: 1 },
-    env: () => ({}),
-    figures: [],
+    env: () => ({ PLANTED_SHARE: 'all' }),
+    figures: ['planted'],
     anchor: 'etcd: 17 bugs of its past, reproducible',
+  },
+  {
+    name: 'fuzz',
+    test: '../fuzz/fuzz',
+    ...{ unit: 'inputs', from: 0, to: 9_999_999, step: 500_000 },
+    env: (from, to) => ({ FUZZ_FROM: from, FUZZ_COUNT: to - from + 1 }),
+    figures: ['inputs', 'accepted', 'rejected'],
+    anchor: 'SQLite: fuzzed without end',
+  },
+  {
+    name: 'model',
+    test: 'model',
+    ...{ unit: 'runs', from: 1, to: 1, step: 1 },
+    env: () => ({ MODEL_SEEDS: 24 }),
+    figures: ['seeds', 'operations'],
+    anchor: 'LevelDB, RocksDB: random operations against a map',
   },
 ];
 

@@ -76,6 +76,7 @@ after(() => {
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   const counts = Object.entries(totals).map(([name, count]) => `${count} ${name}`);
   console.log(`\nmodel: ${seedCount} seeds in ${seconds} s: ${counts.join(', ')}`);
+  console.log(`RIG model ${JSON.stringify({ seeds: seedCount, ...totals })}`);
 });
 
 run();

@@ -20,6 +20,7 @@ async function stormkv(settings: Record<string, number>, dir: string): Promise<F
   const { entries = 0, ttl = 0, storms = 0, idle = 0 } = settings;
   const soak = await Soak.open(dir);
   const baseline = usedMiB(dir);
+  const folderBefore = soak.space().diskMiB;
   let highest = 0;
   const key = new Uint8Array(KEY_BYTES);
   for (let round = 1; round <= storms; round++) {
@@ -58,12 +59,15 @@ async function stormkv(settings: Record<string, number>, dir: string): Promise<F
   const { tableBytes, tables } = soak.figures();
   const figures = { ...soak.report() };
   const restMiB = usedMiB(dir) - baseline;
+  const folderAfter = soak.space().diskMiB;
   await soak.close();
   return {
     ...figures,
     diskMiBHighest: rounded(highest),
     diskMiBAtEnd: rounded(atEnd),
     diskMiBAfterRest: rounded(restMiB),
+    folderMiBBefore: folderBefore,
+    folderMiBAfterRest: folderAfter,
     tablesAfterRest: tables,
     tableMiBAfterRest: rounded(tableBytes / MIB),
     secondsUntilNoTable: backAfter,

@@ -53,6 +53,13 @@ export async function withEditedBuild<T>(
   }
 }
 
+/** Throws where an edit does not fit this build. Each is tried on the file as it is. */
+export function checkFit(edits: readonly Edit[]): void {
+  for (const { file, find, replace } of edits) {
+    editedText(readFileSync(join(BUILD, file), 'utf8'), file, find, replace);
+  }
+}
+
 /** Runs a test on such a copy. */
 export function runWithEdits(edits: readonly Edit[], run: TestRun): Promise<Verdict> {
   return withEditedBuild(edits, (root) => runTest(root, run));

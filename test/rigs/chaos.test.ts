@@ -137,8 +137,8 @@ const PLANTED: readonly Planted[] = [
     edits: [
       {
         file: 'src/shard/mem-table-stack.js',
-        find: 'if (this.#active?.get(',
-        replace: 'if (Math.random() < 0.99 && this.#active?.get(',
+        find: 'if (active !== undefined && active.entryCount > 0)',
+        replace: 'if (active !== undefined && active.entryCount > 0 && Math.random() < 0.99)',
       },
     ],
     because: /^(lost|order|resurrected|version|torn-batch): /,

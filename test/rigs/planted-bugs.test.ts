@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import * as assert from 'uvu/assert';
-import { removeStaleCopies, runWithEdits, type Verdict } from '../harness/mutants.js';
+import { checkFit, removeStaleCopies, runWithEdits, type Verdict } from '../harness/mutants.js';
 import { PLANTED_BUGS, type PlantedBug } from '../harness/planted-bugs.js';
 import { suite } from '../harness/suite.js';
 
@@ -101,6 +101,10 @@ assert.ok(bugs.length > 0, 'there is a bug to plant');
 console.log(`RIG mutants {"planted":${bugs.length},"of":${PLANTED_BUGS.length}}`);
 const trials = [...controls(bugs), ...bugs.map(trialOf)];
 const verdicts = startAll(trials);
+// Those whose turn it is not, too.
+test('each fits the program in one place', () => {
+  for (const { edits } of PLANTED_BUGS) checkFit(edits);
+});
 trials.forEach(({ title, judge }, i) => {
   test(
     title,

@@ -67,6 +67,31 @@ export const CATALOGUE: readonly CataloguedBench[] = [
     columns: ['entriesPerSecondTo500k', 'cpuMicrosPerEntry', 'diskWriteAmplification'],
   },
   {
+    name: 'endless-storm',
+    title: 'A storm that does not end',
+    about:
+      'One shard in process, random keys over 20 M for ten minutes as fast as it takes them; then ' +
+      'five minutes of rest, everything overwritten, rest, half of it deleted, rest.',
+    charts: [{ figure: 'entriesPerSecond', title: 'Durable writes per second', unit: 'writes/s' }],
+    columns: [
+      'rateLastFifth',
+      'longestPauseMs',
+      'latencyMsP999',
+      'runsLastFifth',
+      'tableMiBAtStormEnd',
+      'tableMiBAfterRest',
+      'tableMiBOverwrittenRested',
+      'tableMiBHalfDeletedRested',
+    ],
+  },
+  {
+    name: 'ttl-storm',
+    title: 'Entries that expire',
+    about: 'A million keys that live for ten seconds, twenty times.',
+    charts: [{ figure: 'acknowledged', title: 'Entries written in all', unit: 'entries' }],
+    columns: ['longestPauseMs', 'tablesMax', 'tableMiBAfterRest', 'secondsUntilNoTable'],
+  },
+  {
     name: 'wal-replay',
     title: 'Replay of the log',
     about: 'How fast a shard reads back what was not flushed; first with cold code, then warm.',
@@ -132,7 +157,7 @@ export const CATALOGUE: readonly CataloguedBench[] = [
   {
     name: 'engine-read',
     title: 'Reads of the engine alone',
-    about: 'One shard in process, beside LevelDB and LMDB from Node.',
+    about: 'One shard in process, beside LevelDB from Node.',
     charts: [{ figure: 'getsPerSecond', title: 'Keys read per second', unit: 'keys/s' }],
     columns: [
       'absentGetsPerSecond',

@@ -33,6 +33,12 @@ const WRITE_BYTES = 1024 * 1024;
 /** Room for the block that fills the buffer up, unless it is unusually large. */
 const BUFFER_BYTES = WRITE_BYTES + 64 * 1024;
 
+/**
+ * Synced so often while it grows: a table that is synced only at its end leaves the system with a
+ * hundred megabytes to write at once, and the log's small writes and syncs wait behind them.
+ */
+const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
+
 export class TableWriter {
   readonly #fs: FileSystem;
   readonly #path: string;
@@ -46,6 +52,7 @@ export class TableWriter {
   /** Bytes written to the file, and their CRC-32. */
   #offset = 0;
   #crc32 = 0;
+  #unsyncedBytes = 0;
   #isOpen = true;
 
   /**
@@ -207,6 +214,10 @@ export class TableWriter {
     this.#handle.writeAt(bytes, 0, length, this.#offset);
     this.#crc32 = crc32(bytes.subarray(0, length), this.#crc32);
     this.#offset += length;
+    this.#unsyncedBytes += length;
+    if (this.#unsyncedBytes < SYNC_EVERY_BYTES) return;
+    this.#handle.syncData();
+    this.#unsyncedBytes = 0;
   }
 
   /** Everything behind the blocks. */

@@ -211,7 +211,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     title: 'no sync of a table before it is committed',
-    edits: [{ file: 'src/storage/table-writer.js', find: 'this.#handle.syncData();', replace: '' }],
+    edits: [
+      {
+        file: 'src/storage/table-writer.js',
+        find: 'this.#handle.syncData(); this.#close();',
+        replace: 'this.#close();',
+      },
+    ],
     foundBy: POWER_ORDER,
     because: LOSS,
   },
@@ -525,7 +531,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: 'return bytes.subarray(0, got);',
       },
     ],
-    foundBy: nthCall('replay more than one'),
+    foundBy: nthCall('replay a segment of many'),
     because: /the last sequence is \d+, expected/,
   },
   {

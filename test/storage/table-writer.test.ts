@@ -187,4 +187,36 @@ function watched(fs: FileSystem, report: (event: string, length: number) => void
   };
 }
 
+test('syncs a large table as it grows, and leaves little to its end', () =>
+  withTempDir((dir) => {
+    let unsynced = 0;
+    let unsyncedMost = 0;
+    let syncs = 0;
+    const fs: FileSystem = {
+      ...nodeFileSystem,
+      open(path, mode) {
+        const handle = nodeFileSystem.open(path, mode);
+        const { writeAt, syncData } = handle;
+        handle.writeAt = (source, offset, length, position) => {
+          writeAt.call(handle, source, offset, length, position);
+          unsynced += length;
+          unsyncedMost = Math.max(unsyncedMost, unsynced);
+        };
+        handle.syncData = () => {
+          syncData.call(handle);
+          unsynced = 0;
+          syncs++;
+        };
+        return handle;
+      },
+    };
+    const value = 'v'.repeat(100_000);
+    const entries = Array.from({ length: 250 }, (_, i) => put(`k${1000 + i}`, i + 1, value));
+    const options = { ...SMALL_TABLES, tableBytesMax: 2 ** 30 };
+    const { sizeBytes } = writeTable(fs, dir, 7, entries, options);
+    assert.ok(sizeBytes > 20 * 2 ** 20, `${sizeBytes} bytes`);
+    assert.ok(unsyncedMost < 10 * 2 ** 20, `${unsyncedMost} bytes were not synced at a time`);
+    assert.ok(syncs >= 3, `${syncs} syncs`);
+  }));
+
 run();

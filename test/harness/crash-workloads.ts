@@ -480,6 +480,19 @@ export const WORKLOADS: readonly Workload[] = [
     mustDo: ['sync table.tmp'],
   },
   {
+    // Half of the segment holds half of the frames: a read that ends there must not lose the rest.
+    name: 'replay a segment of many frames',
+    options: { walSegmentBytes: 32 * 1024, walLiveBytesMax: 96 * 1024 },
+    run(m) {
+      m.open();
+      for (let i = 0; i < 6; i++) m.put(puts(m, `k${i}`));
+      m.kill();
+      m.open();
+      m.rest();
+    },
+    mustDo: ['write wal', 'sync wal'],
+  },
+  {
     name: 'meet a full disk and go on',
     run(m) {
       m.open();

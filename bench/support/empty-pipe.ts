@@ -1,8 +1,10 @@
 /** A gRPC door on a thread of its own whose store answers every batch and keeps nothing. */
+
 import { parentPort } from 'node:worker_threads';
 import { RunReader } from '../../src/base/entry-run.js';
 import { StormError } from '../../src/base/errors.js';
 import { systemClock } from '../../src/base/system-clock.js';
+import { openAccess } from '../../src/rpc/access.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import type { Batch, BatchSetDone, KvOperations } from '../../src/rpc/kv-operations.js';
 
@@ -31,8 +33,7 @@ const operations: KvOperations = {
 const limits = { keyBytesMax: 4096, valueBytesMax: 1 << 20, batchBytesMax: 4 << 20 };
 const server = await startGrpcServer({
   address: '127.0.0.1:0',
-  operations,
-  admin: { stats: nothing, killWorker: nothing },
+  access: openAccess(operations, { stats: nothing, killWorker: nothing }),
   limits: { ...GRPC_LIMITS_DEFAULT, ...limits },
   clock: systemClock,
 });

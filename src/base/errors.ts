@@ -10,6 +10,10 @@ export const ERROR_CODES = [
   'DEADLINE_EXCEEDED',
   'FAILED_PRECONDITION',
   'ABORTED',
+  /** Who calls is not known: no credentials, or none that are good. */
+  'UNAUTHENTICATED',
+  /** Who calls is known and may not do this. */
+  'PERMISSION_DENIED',
   'DATA_CORRUPTION',
   'WRONG_SHARD',
   'UNIMPLEMENTED',

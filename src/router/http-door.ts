@@ -1,6 +1,6 @@
 /**
- * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez and /readyz over any KvOperations, /stats over
- * any AdminOperations. The only importer of fastify; runs on a router thread, on plain sockets.
+ * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez, /readyz and /stats, over the operations that
+ * a caller has access to. The only importer of fastify; runs on a router thread, on plain sockets.
  *
  * Fastify sees one fixed path per route (`rewriteUrl`); keys are read from the target as it came,
  * because a router for paths decodes and normalises what must stay as it is. Bodies are bytes,
@@ -18,8 +18,8 @@ import {
 } from 'fastify';
 import { formatAddress, parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type { AdminOperations } from '../rpc/admin-operations.js';
-import type { KvOperations, ScanPage, WriteDone } from '../rpc/kv-operations.js';
+import type { Access, Credentials } from '../rpc/access.js';
+import type { ScanPage, WriteDone } from '../rpc/kv-operations.js';
 import { etagOf, isKnownVersion, ttlMsOf, writeOptionsOf } from './http-conditions.js';
 import { type HostRules, refusalOf } from './http-guard.js';
 import { loadLines } from './http-load.js';
@@ -51,8 +51,7 @@ export interface HttpDoorOptions extends HostRules {
   address: string;
   /** Others listen on the same port; false if not given. */
   sharesPorts?: boolean;
-  operations: KvOperations;
-  admin: AdminOperations;
+  access: Access;
   status: () => RouterStatus;
   limits: HttpLimits;
 }
@@ -164,8 +163,8 @@ function addGuards(app: FastifyInstance, options: HttpDoorOptions): void {
 }
 
 function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
-  addKeyRoutes(app, options.operations);
-  addExpiryRoutes(app, options.operations);
+  addKeyRoutes(app, options.access);
+  addExpiryRoutes(app, options.access);
   addCollectionRoutes(app, options);
   app.get('/livez', (_request, reply) => {
     reply.send({ live: true });
@@ -174,24 +173,24 @@ function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
     const { ready, draining, shards } = options.status();
     reply.code(ready ? 200 : 503).send({ ready, draining, shards });
   });
-  addAdminRoutes(app, options.admin);
+  addAdminRoutes(app, options.access);
 }
 
-function addAdminRoutes(app: FastifyInstance, admin: AdminOperations): void {
-  app.get('/stats', (_request, reply) => {
-    admin.stats(Infinity, (error, stats) => {
+function addAdminRoutes(app: FastifyInstance, access: Access): void {
+  app.get('/stats', (request, reply) => {
+    access.admin(credentialsOf(request)).stats(Infinity, (error, stats) => {
       if (error !== undefined) sendError(reply, error, false);
       else reply.send(stats);
     });
   });
 }
 
-function addKeyRoutes(app: FastifyInstance, operations: KvOperations): void {
+function addKeyRoutes(app: FastifyInstance, access: Access): void {
   const put = (request: FastifyRequest, reply: FastifyReply): void => {
     const key = keyOfTarget(request.originalUrl);
     const writeOptions = writeOptionsOf(request.raw.headers);
     const done: WriteDone = (error, sequence) => sendDone(reply, error, sequence);
-    operations.set(key, bodyOf(request), Infinity, done, writeOptions);
+    access.kv(credentialsOf(request)).set(key, bodyOf(request), Infinity, done, writeOptions);
   };
   app.put('/kv/', put);
   app.post('/kv/', put);
@@ -199,36 +198,42 @@ function addKeyRoutes(app: FastifyInstance, operations: KvOperations): void {
     const key = keyOfTarget(request.originalUrl);
     const { 'if-match': match, 'if-none-match': noneMatch } = request.raw.headers;
     const writeOptions = writeOptionsOf({ 'if-match': match, 'if-none-match': noneMatch });
-    operations.delete(key, Infinity, (error) => sendDone(reply, error, 0), writeOptions);
+    access
+      .kv(credentialsOf(request))
+      .delete(key, Infinity, (error) => sendDone(reply, error, 0), writeOptions);
   });
   app.get('/kv/', (request, reply) => {
-    operations.get(keyOfTarget(request.originalUrl), Infinity, (error, value, sequence) => {
-      if (error !== undefined) sendError(reply, error, false);
-      else if (value === undefined) sendError(reply, NOT_FOUND, false);
-      else {
-        reply.header('etag', etagOf(sequence));
-        if (isKnownVersion(request.raw.headers, sequence)) reply.code(304).send();
-        else reply.header('content-type', 'application/octet-stream').send(value);
-      }
-    });
+    access
+      .kv(credentialsOf(request))
+      .get(keyOfTarget(request.originalUrl), Infinity, (error, value, sequence) => {
+        if (error !== undefined) sendError(reply, error, false);
+        else if (value === undefined) sendError(reply, NOT_FOUND, false);
+        else {
+          reply.header('etag', etagOf(sequence));
+          if (isKnownVersion(request.raw.headers, sequence)) reply.code(304).send();
+          else reply.header('content-type', 'application/octet-stream').send(value);
+        }
+      });
   });
 }
 
-function addExpiryRoutes(app: FastifyInstance, operations: KvOperations): void {
+function addExpiryRoutes(app: FastifyInstance, access: Access): void {
   app.get('/ttl/', (request, reply) => {
-    operations.ttl(keyOfTarget(request.originalUrl), Infinity, (error, found) => {
-      if (error !== undefined) sendError(reply, error, false);
-      else if (found === undefined) sendError(reply, NOT_FOUND, false);
-      else {
-        const { remainingMs, sequence } = found;
-        reply.header('etag', etagOf(sequence)).send({ ttl_ms: remainingMs, version: sequence });
-      }
-    });
+    access
+      .kv(credentialsOf(request))
+      .ttl(keyOfTarget(request.originalUrl), Infinity, (error, found) => {
+        if (error !== undefined) sendError(reply, error, false);
+        else if (found === undefined) sendError(reply, NOT_FOUND, false);
+        else {
+          const { remainingMs, sequence } = found;
+          reply.header('etag', etagOf(sequence)).send({ ttl_ms: remainingMs, version: sequence });
+        }
+      });
   });
   app.put('/ttl/', (request, reply) => {
     const key = keyOfTarget(request.originalUrl);
     const ttlMs = ttlMsOf(bodyOf(request).toString('latin1').trim());
-    operations.expire(key, ttlMs, Infinity, (error, sequence) => {
+    access.kv(credentialsOf(request)).expire(key, ttlMs, Infinity, (error, sequence) => {
       const isMissing = error === undefined && sequence === 0;
       sendDone(reply, isMissing ? NOT_FOUND : error, sequence);
     });
@@ -236,20 +241,20 @@ function addExpiryRoutes(app: FastifyInstance, operations: KvOperations): void {
 }
 
 /** What concerns many keys. */
-function addCollectionRoutes(app: FastifyInstance, { operations, limits }: HttpDoorOptions): void {
+function addCollectionRoutes(app: FastifyInstance, { access, limits }: HttpDoorOptions): void {
   app.get('/kv', (request, reply) => {
     const query = new HttpQuery(request.originalUrl, SCAN_PARAMETERS, ['key']);
     const asUtf8 = query.isUtf8();
     reply.header('content-type', NDJSON);
     if (query.has('key')) {
       const keys = query.all('key');
-      operations.batchGet(keys, Infinity, (error, results) => {
+      access.kv(credentialsOf(request)).batchGet(keys, Infinity, (error, results) => {
         if (error !== undefined) sendError(reply, error, false);
         else reply.send(resultLines(keys, results, asUtf8));
       });
       return;
     }
-    const scan = operations.scan(scanRequestOf(query));
+    const scan = access.kv(credentialsOf(request)).scan(scanRequestOf(query));
     const send = (page: ScanPage): void => {
       if (page.freshSnapshot) reply.header('stormkv-fresh-snapshot', 'true');
       const lines = Readable.from(scanLines(scan, page, asUtf8));
@@ -264,7 +269,7 @@ function addCollectionRoutes(app: FastifyInstance, { operations, limits }: HttpD
     const query = new HttpQuery(request.originalUrl, ['prefix', 'dry_run']);
     const prefix = query.bytes('prefix') ?? EMPTY;
     const dryRun = query.flag('dry_run');
-    operations.deletePrefix(prefix, { dryRun }, Infinity, (error, count) => {
+    access.kv(credentialsOf(request)).deletePrefix(prefix, { dryRun }, Infinity, (error, count) => {
       if (error !== undefined) sendError(reply, error, true);
       else reply.send({ count });
     });
@@ -276,7 +281,7 @@ function addCollectionRoutes(app: FastifyInstance, { operations, limits }: HttpD
     scope.post('/kv', (request, reply) => {
       const asUtf8 = new HttpQuery(request.originalUrl, ['encoding']).isUtf8();
       const body = request.body instanceof Readable ? request.body : Readable.from([]);
-      loadLines(operations, body, limits, asUtf8).then(
+      loadLines(access.kv(credentialsOf(request)), body, limits, asUtf8).then(
         (answer) => reply.header('content-type', NDJSON).send(answer),
         (error) => sendThrown(request, reply, error),
       );
@@ -286,6 +291,16 @@ function addCollectionRoutes(app: FastifyInstance, { operations, limits }: HttpD
 }
 
 const NDJSON = 'application/x-ndjson';
+
+/** A request's headers and connection, before anybody has judged them. */
+function credentialsOf({ raw }: FastifyRequest): Credentials {
+  return {
+    door: 'http',
+    peer: raw.socket.remoteAddress ?? '',
+    authorization: raw.headers.authorization,
+    certificate: undefined,
+  };
+}
 
 function bodyOf(request: FastifyRequest): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : EMPTY;

@@ -3,6 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { unreachable } from '../base/assert.js';
 import { messageOf } from '../base/errors.js';
 import { systemClock } from '../base/system-clock.js';
+import { openAccess } from '../rpc/access.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../rpc/grpc-server.js';
@@ -69,8 +70,8 @@ loop.start();
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const status = () => router.status();
-  const admin = new Admin(supervisor);
-  const common = { ...boot, operations: router, admin, clock: systemClock, status };
+  const access = openAccess(router, new Admin(supervisor));
+  const common = { ...boot, access, clock: systemClock, status };
   const sizes = { keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax };
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {

@@ -1,6 +1,6 @@
 /**
- * The gRPC door: service kv.Kv of proto/kv.proto over any KvOperations, and for operators kv.Admin
- * of proto/kv_admin.proto over any AdminOperations. The only server-side
+ * The gRPC door: service kv.Kv of proto/kv.proto, and for operators kv.Admin of
+ * proto/kv_admin.proto, over the operations that a caller has access to. The only server-side
  * importer of @grpc/grpc-js; runs on a router thread, on plain sockets.
  *
  * The listener is ours and hands its sockets to grpc-js: so connections can be counted, and ended
@@ -28,10 +28,9 @@ import {
 import { formatAddress, type HostPort, parseAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type { AdminOperations } from './admin-operations.js';
+import type { Access, Credentials } from './access.js';
 import { ADMIN_METHODS } from './admin-service.js';
 import { type DuplexMessageStream, IngestStream } from './ingest-stream.js';
-import type { KvOperations } from './kv-operations.js';
 import { UNARY_METHODS, type UnaryMethod } from './kv-service.js';
 import { type MessageStream, streamScan } from './scan-stream.js';
 import { errorMetadata, GRPC_STATUS_OF } from './status-map.js';
@@ -60,8 +59,7 @@ export interface GrpcServerOptions {
   address: string;
   /** Others listen on the same port; false if not given. */
   sharesPorts?: boolean;
-  operations: KvOperations;
-  admin: AdminOperations;
+  access: Access;
   limits: GrpcLimits;
   clock: Clock;
 }
@@ -91,8 +89,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   /** Of all connections: a drain does not wait for their clients to be done. */
   const ingests = new Set<IngestStream>();
   const server = new Server(channelOptions(options.limits));
-  server.addService(KV_SERVICE, kvHandlers(options.operations, options.clock, ingests));
-  server.addService(ADMIN_SERVICE, unaryHandlers(ADMIN_METHODS, options.admin, options.clock));
+  server.addService(KV_SERVICE, kvHandlers(options.access, options.clock, ingests));
+  const adminOf = (credentials: Credentials) => options.access.admin(credentials);
+  server.addService(ADMIN_SERVICE, unaryHandlers(ADMIN_METHODS, adminOf, options.clock));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -137,7 +136,7 @@ function channelOptions(limits: GrpcLimits) {
 
 function unaryHandlers<Operations>(
   methods: Record<string, UnaryMethod<Operations>>,
-  operations: Operations,
+  operationsOf: (credentials: Credentials) => Operations,
   clock: Clock,
 ): UntypedServiceImplementation {
   const handlers: UntypedServiceImplementation = {};
@@ -148,6 +147,7 @@ function unaryHandlers<Operations>(
         isWrite,
         (status) => callback(status),
         () => {
+          const operations = operationsOf(credentialsOf(call));
           method.call(operations, call.request, remainingMs(call, clock), (error, response) => {
             if (error !== undefined) callback(statusOf(error, isWrite));
             else callback(null, response);
@@ -160,29 +160,48 @@ function unaryHandlers<Operations>(
 }
 
 function kvHandlers(
-  operations: KvOperations,
+  access: Access,
   clock: Clock,
   ingests: Set<IngestStream>,
 ): UntypedServiceImplementation {
-  const handlers = unaryHandlers(UNARY_METHODS, operations, clock);
+  const handlers = unaryHandlers(UNARY_METHODS, (credentials) => access.kv(credentials), clock);
   handlers['Scan'] = (call: StreamCall): void => {
     const fail = (status: Partial<StatusObject>) => void call.emit('error', status);
     guarded(false, fail, () => {
       const remaining = () => remainingMs(call, clock);
+      const operations = access.kv(credentialsOf(call));
       streamScan(operations, call.request, remaining, messageStreamOf(call, false));
     });
   };
   handlers['Ingest'] = (call: DuplexCall): void => {
-    const ingest = new IngestStream(
-      operations,
-      () => remainingMs(call, clock),
-      duplexStreamOf(call),
-    );
-    ingests.add(ingest);
-    call.once('close', () => ingests.delete(ingest));
-    ingest.start();
+    const fail = (status: Partial<StatusObject>) => void call.emit('error', status);
+    guarded(true, fail, () => {
+      const operations = access.kv(credentialsOf(call));
+      const remaining = () => remainingMs(call, clock);
+      const ingest = new IngestStream(operations, remaining, duplexStreamOf(call));
+      ingests.add(ingest);
+      call.once('close', () => ingests.delete(ingest));
+      ingest.start();
+    });
   };
   return handlers;
+}
+
+/** A call's metadata and connection, before anybody has judged them. */
+function credentialsOf(call: Pick<Call, 'metadata' | 'getPeer'>): Credentials {
+  const authorization = call.metadata.get('authorization')[0];
+  return {
+    door: 'grpc',
+    peer: hostOf(call.getPeer()),
+    authorization: typeof authorization === 'string' ? authorization : undefined,
+    certificate: undefined,
+  };
+}
+
+/** Of HOST:PORT, where an IPv6 host has no brackets. */
+function hostOf(peer: string): string {
+  const colon = peer.lastIndexOf(':');
+  return colon < 0 ? '' : peer.slice(0, colon);
 }
 
 function messageStreamOf(call: StreamCall | DuplexCall, isWrite: boolean): MessageStream {

@@ -12,6 +12,7 @@ export const GRPC_STATUS_OF: Record<ErrorCode, number> = {
   NOT_FOUND: 5,
   RESOURCE_EXHAUSTED: 8,
   FAILED_PRECONDITION: 9,
+  PERMISSION_DENIED: 7,
   ABORTED: 10,
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
@@ -19,6 +20,7 @@ export const GRPC_STATUS_OF: Record<ErrorCode, number> = {
   // The caller's map is old or the shard moves: trying again finds it.
   WRONG_SHARD: 14,
   DATA_CORRUPTION: 15,
+  UNAUTHENTICATED: 16,
 };
 
 const CODE_OF_STATUS: readonly ErrorCode[] = [
@@ -29,7 +31,7 @@ const CODE_OF_STATUS: readonly ErrorCode[] = [
   'DEADLINE_EXCEEDED',
   'NOT_FOUND',
   'FAILED_PRECONDITION', // 6 ALREADY_EXISTS
-  'FAILED_PRECONDITION', // 7 PERMISSION_DENIED
+  'PERMISSION_DENIED',
   'RESOURCE_EXHAUSTED',
   'FAILED_PRECONDITION',
   'ABORTED',
@@ -38,7 +40,7 @@ const CODE_OF_STATUS: readonly ErrorCode[] = [
   'INTERNAL',
   'UNAVAILABLE',
   'DATA_CORRUPTION',
-  'FAILED_PRECONDITION', // 16 UNAUTHENTICATED
+  'UNAUTHENTICATED',
 ];
 
 /** The hint that gRPC's own retry policy reads. */

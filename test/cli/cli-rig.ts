@@ -1,4 +1,5 @@
 /** What tests of commands share: a captured world and a small store behind the real gRPC door. */
+
 import type { StormError } from '../../src/base/errors.js';
 import { systemClock } from '../../src/base/system-clock.js';
 import type { CommandIo, CommandSpec } from '../../src/cli/command.js';
@@ -10,6 +11,7 @@ import { putCommand } from '../../src/cli/put-command.js';
 import { scanCommand } from '../../src/cli/scan-command.js';
 import { statsCommand } from '../../src/cli/stats-command.js';
 import { ttlCommand } from '../../src/cli/ttl-command.js';
+import { openAccess } from '../../src/rpc/access.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import { FakeAdmin } from '../harness/fake-admin.js';
 import { FakeCluster, TEST_LIMITS } from '../router/fake-cluster.js';
@@ -92,7 +94,12 @@ export async function withStore(body: (rig: StoreRig) => Promise<void>): Promise
   const address = '127.0.0.1:0';
   const admin = new FakeAdmin();
   const clock = systemClock;
-  const server = await startGrpcServer({ address, operations, admin, limits, clock });
+  const server = await startGrpcServer({
+    address,
+    access: openAccess(operations, admin),
+    limits,
+    clock,
+  });
   const rig: StoreRig = {
     target: server.address,
     admin,

@@ -1,4 +1,5 @@
 /** A client of a gRPC door over fake shards, and a channel and timers that the test drives. */
+
 import { StormError } from '../../src/base/errors.js';
 import { systemClock } from '../../src/base/system-clock.js';
 import type {
@@ -10,6 +11,7 @@ import type {
 import { connect, type StormClient } from '../../src/client/client.js';
 import type { ClientOptions } from '../../src/client/options.js';
 import type { ClientTimers } from '../../src/client/timers.js';
+import { openAccess } from '../../src/rpc/access.js';
 import { encodeBatchSetResponse } from '../../src/rpc/batch-codec.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import type { EntryError } from '../../src/rpc/kv-operations.js';
@@ -30,8 +32,7 @@ export async function withClient(
   const cluster = new FakeCluster({ mode: 'loop', ...clusterOptions });
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
-    operations: cluster.router,
-    admin: new FakeAdmin(),
+    access: openAccess(cluster.router, new FakeAdmin()),
     limits: { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS },
     clock: systemClock,
   });

@@ -9,6 +9,7 @@ import {
   startHttpDoor,
 } from '../../src/router/http-door.js';
 import { HTTP_STATUS_OF } from '../../src/router/http-status.js';
+import { openAccess } from '../../src/rpc/access.js';
 import { FakeAdmin } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 import { FakeCluster, type FakeClusterOptions, TEST_LIMITS } from './fake-cluster.js';
@@ -37,12 +38,12 @@ async function withDoor(
   body: (house: House) => Promise<void>,
   options: Partial<HttpDoorOptions> = {},
   clusterOptions: Partial<FakeClusterOptions> = {},
+  admin = new FakeAdmin(),
 ): Promise<void> {
   const cluster = new FakeCluster({ mode: 'loop', ...clusterOptions });
   const door = await startHttpDoor({
     address: '127.0.0.1:0',
-    operations: cluster.router,
-    admin: new FakeAdmin(),
+    access: openAccess(cluster.router, admin),
     status: () => cluster.router.status(),
     limits: { ...HTTP_LIMITS_DEFAULT, ...TEST_LIMITS },
     hostsAllowed: [],
@@ -406,7 +407,9 @@ test('GET /stats has the figures of the cluster, or why there are none', () => {
       assert.is(late.status, 504);
       assert.match(late.body.toString(), /too busy/);
     },
-    { admin },
+    {},
+    {},
+    admin,
   );
 });
 
@@ -414,8 +417,7 @@ test('says which address cannot be bound', () =>
   withDoor(async ({ door, cluster }) => {
     const second = startHttpDoor({
       address: door.address,
-      operations: cluster.router,
-      admin: new FakeAdmin(),
+      access: openAccess(cluster.router, new FakeAdmin()),
       status: () => cluster.router.status(),
       limits: { ...HTTP_LIMITS_DEFAULT, ...TEST_LIMITS },
       hostsAllowed: [],

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { TTL_MS_MAX } from '../../src/base/entry-run.js';
 import { StormError } from '../../src/base/errors.js';
 import { HTTP_LIMITS_DEFAULT, startHttpDoor } from '../../src/router/http-door.js';
+import { openAccess } from '../../src/rpc/access.js';
 import { FakeAdmin } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
 import { FakeCluster, type FakeClusterOptions, TEST_LIMITS } from './fake-cluster.js';
@@ -31,8 +32,7 @@ async function withDoor(
   const cluster = new FakeCluster({ mode: 'loop', ...options });
   const door = await startHttpDoor({
     address: '127.0.0.1:0',
-    operations: cluster.router,
-    admin: new FakeAdmin(),
+    access: openAccess(cluster.router, new FakeAdmin()),
     status: () => cluster.router.status(),
     limits: { ...HTTP_LIMITS_DEFAULT, ...TEST_LIMITS },
     hostsAllowed: [],

@@ -3,6 +3,7 @@ import { loadSync } from '@grpc/proto-loader';
 import * as assert from 'uvu/assert';
 import { StormError } from '../../src/base/errors.js';
 import { systemClock } from '../../src/base/system-clock.js';
+import { openAccess } from '../../src/rpc/access.js';
 import { ADMIN_SERVICE, GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import { FakeAdmin } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
@@ -20,8 +21,7 @@ async function withAdmin(
   const admin = new FakeAdmin();
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
-    operations: cluster.router,
-    admin,
+    access: openAccess(cluster.router, admin),
     limits: { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS },
     clock: systemClock,
   });

@@ -10,6 +10,7 @@ import protobuf from 'protobufjs';
 import * as assert from 'uvu/assert';
 import { RunBuilder } from '../../src/base/run-builder.js';
 import { systemClock } from '../../src/base/system-clock.js';
+import { openAccess } from '../../src/rpc/access.js';
 import {
   GRPC_LIMITS_DEFAULT,
   type GrpcServer,
@@ -40,8 +41,7 @@ async function withServer(body: (house: House) => Promise<void>): Promise<void> 
   const cluster = new FakeCluster({ mode: 'loop' });
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
-    operations: cluster.router,
-    admin: new FakeAdmin(),
+    access: openAccess(cluster.router, new FakeAdmin()),
     limits: { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS },
     clock: systemClock,
   });

@@ -12,6 +12,7 @@ import * as assert from 'uvu/assert';
 import { TTL_MS_MAX } from '../../src/base/entry-run.js';
 import { RunBuilder } from '../../src/base/run-builder.js';
 import { systemClock } from '../../src/base/system-clock.js';
+import { openAccess } from '../../src/rpc/access.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
 import { FakeAdmin } from '../harness/fake-admin.js';
 import { suite } from '../harness/suite.js';
@@ -50,8 +51,7 @@ async function withServer(body: (house: House) => Promise<void>): Promise<void> 
   const cluster = new FakeCluster({ mode: 'loop' });
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
-    operations: cluster.router,
-    admin: new FakeAdmin(),
+    access: openAccess(cluster.router, new FakeAdmin()),
     limits: { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS },
     clock: systemClock,
   });

@@ -5,6 +5,7 @@ import protobuf from 'protobufjs';
 import * as assert from 'uvu/assert';
 import { ERROR_CODES, StormError } from '../../src/base/errors.js';
 import { systemClock } from '../../src/base/system-clock.js';
+import { openAccess } from '../../src/rpc/access.js';
 import {
   GRPC_LIMITS_DEFAULT,
   type GrpcServer,
@@ -43,8 +44,7 @@ async function withServer(body: (house: House) => Promise<void>): Promise<void> 
   const cluster = new FakeCluster({ mode: 'loop' });
   const server = await startGrpcServer({
     address: '127.0.0.1:0',
-    operations: cluster.router,
-    admin: new FakeAdmin(),
+    access: openAccess(cluster.router, new FakeAdmin()),
     limits: { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS },
     clock: systemClock,
   });
@@ -212,7 +212,8 @@ test('says which address cannot be bound', () =>
   withServer(async ({ server, cluster }) => {
     const limits = { ...GRPC_LIMITS_DEFAULT, ...TEST_LIMITS };
     const admin = new FakeAdmin();
-    const options = { operations: cluster.router, admin, limits, clock: systemClock };
+    const access = openAccess(cluster.router, admin);
+    const options = { access, limits, clock: systemClock };
     await startGrpcServer({ ...options, address: server.address }).then(
       () => assert.unreachable('bound twice'),
       (error: StormError) => {

@@ -57,7 +57,7 @@ export interface ScanOptions {
 }
 
 export interface ScannedPage {
-  entries: { key: string; value: Buffer; version: number }[];
+  entries: { key: string; value: Buffer; version: number; expiresAtMs?: number }[];
   /** Empty when there is no more. */
   cursor: string;
   freshSnapshot: boolean;

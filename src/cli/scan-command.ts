@@ -59,8 +59,9 @@ function printPage(
 ): void {
   if (freshSnapshot) io.say('Some keys are of a later moment: a snapshot had been closed');
   let text = '';
-  for (const { key, value, version } of entries) {
-    text += keysOnly ? `${key}\n` : entryLine({ key: Buffer.from(key), value, version }, true);
+  for (const entry of entries) {
+    const { key } = entry;
+    text += keysOnly ? `${key}\n` : entryLine({ ...entry, key: Buffer.from(key) }, true);
   }
   io.out(text);
 }

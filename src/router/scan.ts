@@ -121,7 +121,8 @@ export class Scan implements KvScan {
     const value = items.hasValue
       ? bytes.subarray(items.valueStart, items.valueStart + items.valueLength)
       : undefined;
-    this.#entries.push({ key, value, version: items.sequence });
+    const { sequence: version, expiresAtMs } = items;
+    this.#entries.push({ key, value, version, expiresAtMs });
     this.#bytes += key.length + (value?.length ?? 0);
     this.#left--;
     this.#lastKey = key;

@@ -129,11 +129,12 @@ export function decodeScanRequest(message: Uint8Array): ScanRequest {
 export function encodeScanResponse({ entries, cursor = '', freshSnapshot }: ScanPage): Buffer {
   const writer = new ProtoWriter(4096);
   const entry = new ProtoWriter();
-  for (const { key, value, version } of entries) {
+  for (const { key, value, version, expiresAtMs = 0 } of entries) {
     entry.clear();
     entry.bytes(1, key);
     if (value !== undefined) entry.bytes(2, value);
     entry.number(3, version);
+    entry.number(4, expiresAtMs);
     writer.message(1, entry.resultView());
   }
   writer.text(2, cursor);

@@ -4,6 +4,8 @@
  *   {"key":"k","value":"djE=","version":17}     value in base64, or as text with encoding=utf8
  *   {"key":"k","valueBase64":"/w==", …}         where text was asked for and the value is none
  *
+ * Where the entry expires, "expires_at_ms" tells when, in milliseconds since 1970.
+ *
  * Lines to load may have "ttl_ms", and "value":null for a delete; what they have besides is not
  * looked at, so that what was read can be loaded as it is.
  */
@@ -12,8 +14,11 @@ import { checkTtl } from '../base/entry-run.js';
 import { StormError } from '../base/errors.js';
 import type { ScanEntry } from './kv-operations.js';
 
-export function entryLine({ key, value, version }: ScanEntry, asUtf8: boolean): string {
-  return `${JSON.stringify({ key: key.toString(), ...contentOf(value, asUtf8), version })}\n`;
+export function entryLine(entry: ScanEntry, asUtf8: boolean): string {
+  const { key, value, version, expiresAtMs = 0 } = entry;
+  const expiry = expiresAtMs === 0 ? {} : { expires_at_ms: expiresAtMs };
+  const line = { key: key.toString(), ...contentOf(value, asUtf8), version, ...expiry };
+  return `${JSON.stringify(line)}\n`;
 }
 
 function contentOf(value: Buffer | undefined, asUtf8: boolean): Record<string, string> {

@@ -94,6 +94,8 @@ export interface ScanEntry {
   /** Undefined in a scan of keys only. */
   value: Buffer | undefined;
   version: number;
+  /** Wall time of the server in ms; 0 or left out = never. */
+  expiresAtMs?: number;
 }
 
 export interface ScanPage {

@@ -6,6 +6,7 @@
  *   items of a VALUES       nil (no value), or cf u64 version and bin value; in the keys' order
  *   items of a PAGE         bin key, bin value, cf u64 version     an entry
  *                           bin key, nil,       cf u64 version     an entry of a scan of keys only
+ *                           either with cf u64 expiresAtMs behind  an entry that expires
  *                           bin key, false                         no entry: the scan goes on here
  *
  * The last is how a page tells that it looked at many deleted keys: it ends a page that is not the
@@ -30,6 +31,8 @@ export const pageItemLength = (keyLength: number, valueLength: number): number =
 /** Bytes that `putPageKey` takes. */
 export const pageKeyLength = (keyLength: number): number =>
   binLength(keyLength) + 1 + UINT_64_BYTES;
+/** Bytes that `putPageExpiry` takes. */
+export const PAGE_EXPIRY_BYTES = UINT_64_BYTES;
 /** Bytes that `putPageMark` takes. */
 export const pageMarkLength = (keyLength: number): number => binLength(keyLength) + 1;
 
@@ -87,6 +90,11 @@ export function putPageKey(
   return putVersion(target, keyEnd + 1, sequence);
 }
 
+/** When the entry before it expires: wall time in ms. Left out for one that never does. */
+export function putPageExpiry(target: Uint8Array, at: number, expiresAtMs: number): number {
+  return putVersion(target, at, expiresAtMs);
+}
+
 /** Where the next page begins; the last item of a page. */
 export function putPageMark(
   target: Uint8Array,
@@ -113,6 +121,8 @@ export class ItemReader {
   valueStart = 0;
   valueLength = 0;
   sequence = 0;
+  /** Of a page item: wall time in ms; 0 = never expires. */
+  expiresAtMs = 0;
   /** The page item is no entry but the place where the next page begins. */
   isMark = false;
   #at = 0;
@@ -136,7 +146,7 @@ export class ItemReader {
     if (this.#at === this.#end) return false;
     this.hasValue = this.bytes[this.#at] !== NIL;
     if (this.hasValue) {
-      this.#readVersion();
+      this.sequence = this.#readUint64();
       this.#readValue();
     } else this.#at++;
     return true;
@@ -153,7 +163,11 @@ export class ItemReader {
     if (this.hasValue) this.#readValue();
     else this.#at++;
     if (this.isMark && this.#at !== this.#end) throw malformedItem();
-    if (!this.isMark) this.#readVersion();
+    if (this.isMark) return true;
+    this.sequence = this.#readUint64();
+    // Whatever follows begins with a key: this tag can mean nothing else.
+    const expires = this.#at < this.#end && this.bytes[this.#at] === UINT_64;
+    this.expiresAtMs = expires ? this.#readUint64() : 0;
     return true;
   }
 
@@ -169,12 +183,13 @@ export class ItemReader {
     this.#at += this.valueLength;
   }
 
-  #readVersion(): void {
+  #readUint64(): number {
     const at = this.#at;
     if (this.#end - at < UINT_64_BYTES || this.bytes[at] !== UINT_64) throw malformedItem();
-    this.sequence = this.#uint(at + 1, 4) * 2 ** 32 + this.#uint(at + 5, 4);
-    if (!Number.isSafeInteger(this.sequence)) throw malformedItem();
+    const value = this.#uint(at + 1, 4) * 2 ** 32 + this.#uint(at + 5, 4);
+    if (!Number.isSafeInteger(value)) throw malformedItem();
     this.#at = at + UINT_64_BYTES;
+    return value;
   }
 
   /** Moves behind the header of a bin; its content is known to lie within the sequence. */

@@ -7,10 +7,12 @@ import { StormError } from '../base/errors.js';
 import {
   ItemReader,
   MISSING_ITEM_BYTES,
+  PAGE_EXPIRY_BYTES,
   pageItemLength,
   pageKeyLength,
   pageMarkLength,
   putMissingItem,
+  putPageExpiry,
   putPageItem,
   putPageKey,
   putPageMark,
@@ -162,10 +164,11 @@ class PageBuilder implements PageSink {
     const length = this.#keysOnly
       ? pageKeyLength(keyLength)
       : pageItemLength(keyLength, valueLength);
-    const isFull = scratch.length > 0 && scratch.length + length > this.#bytesMax;
+    const expiryLength = entry.expiresAtMs === 0 ? 0 : PAGE_EXPIRY_BYTES;
+    const isFull = scratch.length > 0 && scratch.length + length + expiryLength > this.#bytesMax;
     if (isFull || this.#left === 0) return false;
     this.#left--;
-    scratch.reserve(length);
+    scratch.reserve(length + expiryLength);
     const { bytes, length: at } = scratch;
     scratch.length = this.#keysOnly
       ? putPageKey(bytes, at, keyBytes, keyStart, keyLength, sequence)
@@ -180,6 +183,9 @@ class PageBuilder implements PageSink {
           valueLength,
           sequence,
         );
+    if (expiryLength > 0) {
+      scratch.length = putPageExpiry(scratch.bytes, scratch.length, entry.expiresAtMs);
+    }
     return true;
   }
 

@@ -114,7 +114,7 @@ test('reads scans and writes pages as protobufjs does', () => {
   const page = {
     entries: [
       { key: Buffer.from('é'), value: Buffer.from([0, 255]), version: 2 ** 52 },
-      { key: Buffer.from('f'), value: undefined, version: 1 },
+      { key: Buffer.from('f'), value: undefined, version: 1, expiresAtMs: 2 ** 41 },
     ],
     cursor: 'next',
     freshSnapshot: true,
@@ -122,8 +122,8 @@ test('reads scans and writes pages as protobufjs does', () => {
   };
   assert.equal(toObject('ScanResponse', codec.encodeScanResponse(page)), {
     entries: [
-      { key: 'é', value: [0, 255], version: 2 ** 52 },
-      { key: 'f', value: [], version: 1 },
+      { key: 'é', value: [0, 255], version: 2 ** 52, expiresAtMs: 0 },
+      { key: 'f', value: [], version: 1, expiresAtMs: 2 ** 41 },
     ],
     cursor: 'next',
     freshSnapshot: true,

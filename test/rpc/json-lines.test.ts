@@ -19,6 +19,15 @@ test('what was written as a line is read as it was', () => {
   );
 });
 
+test('says when an entry expires, where it does', () => {
+  const entry = { key: Buffer.from('k'), value: Buffer.from('v'), version: 7 };
+  assert.is(
+    entryLine({ ...entry, expiresAtMs: 5 }, true),
+    '{"key":"k","value":"v","version":7,"expires_at_ms":5}\n',
+  );
+  assert.not.match(entryLine({ ...entry, expiresAtMs: 0 }, true), 'expires');
+});
+
 test('lines that say nothing are passed over', () => {
   for (const line of ['', '  ', '\r', '{"cursor":"abc"}']) {
     assert.is(parseLine(Buffer.from(line), false), undefined, line);

@@ -80,14 +80,16 @@ test('values come back as they were written and read the same with msgpackr', ()
 });
 
 test('entries, keys and the mark of a page come back as they were written', () => {
-  const entry = fc.record({ key: bytes, value: fc.option(bytes, { nil: undefined }), version });
+  const value = fc.option(bytes, { nil: undefined });
+  const expiresAtMs = fc.oneof(fc.constant(0), version);
+  const entry = fc.record({ key: bytes, value, version, expiresAtMs });
   const mark = fc.option(bytes, { nil: undefined });
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 6 }), mark, (entries, mark) => {
       const target = new Uint8Array(1_000_000);
       let at = 0;
       let length = 0;
-      for (const { key, value, version } of entries) {
+      for (const { key, value, version, expiresAtMs } of entries) {
         const keyLength = key.length;
         if (value === undefined) {
           length += items.pageKeyLength(keyLength);
@@ -96,6 +98,9 @@ test('entries, keys and the mark of a page come back as they were written', () =
           length += items.pageItemLength(keyLength, value.length);
           at = items.putPageItem(target, at, key, 0, keyLength, value, 0, value.length, version);
         }
+        if (expiresAtMs === 0) continue;
+        length += items.PAGE_EXPIRY_BYTES;
+        at = items.putPageExpiry(target, at, expiresAtMs);
       }
       if (mark !== undefined) {
         length += items.pageMarkLength(mark.length);
@@ -104,11 +109,12 @@ test('entries, keys and the mark of a page come back as they were written', () =
       assert.is(at, length);
       const reader = new items.ItemReader();
       reader.reset(target, 0, length);
-      for (const { key, value, version } of entries) {
+      for (const { key, value, version, expiresAtMs } of entries) {
         assert.ok(reader.nextEntry());
         assert.equal(slice(reader, reader.keyStart, reader.keyLength), key);
         assert.equal([reader.isMark, reader.hasValue], [false, value !== undefined]);
         assert.is(reader.sequence, version);
+        assert.is(reader.expiresAtMs, expiresAtMs);
         if (value !== undefined) {
           assert.equal(slice(reader, reader.valueStart, reader.valueLength), value);
         }
@@ -118,7 +124,10 @@ test('entries, keys and the mark of a page come back as they were written', () =
         assert.equal(slice(reader, reader.keyStart, reader.keyLength), mark);
       }
       assert.not(reader.nextEntry());
-      const flat = entries.flatMap(({ key, value, version }) => [key, value ?? null, version]);
+      const flat = entries.flatMap(({ key, value, version, expiresAtMs }) => {
+        const item = [key, value ?? null, version];
+        return expiresAtMs === 0 ? item : [...item, expiresAtMs];
+      });
       assert.equal(
         sequenceOf(target.subarray(0, at)),
         mark === undefined ? flat : [...flat, mark, false],

@@ -3,20 +3,9 @@
  * has its unit in its name. option-table.ts has each option's default, bounds and meaning;
  * load-config.ts makes a Config from flags, environment and file.
  */
-export interface Config {
-  readonly grpc: {
-    /** HOST:PORT; port 0 takes any. */
-    readonly address: string;
-  };
-  readonly http: {
-    /** HOST:PORT; port 0 takes any. */
-    readonly address: string;
-    readonly hostsAllowed: readonly string[];
-    readonly originsAllowed: readonly string[];
-  };
-  readonly security: {
-    readonly allowPlainTextOffLoopback: boolean;
-  };
+import type { DoorConfig } from './door-config.js';
+
+export interface Config extends DoorConfig {
   readonly data: {
     /** Relative to the working directory of the process. */
     readonly dir: string;
@@ -36,6 +25,9 @@ export interface Config {
     readonly batchEntriesMax: number;
     readonly deadlineMsDefault: number;
     readonly drainMsMax: number;
+  };
+  readonly shutdown: {
+    readonly delayMs: number;
   };
   readonly memory: {
     /** Of the whole process's rings, MemTables and table memory; divided by memory-plan.ts. */

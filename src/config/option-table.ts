@@ -5,6 +5,7 @@
  * compile error.
  */
 import type { ConfigPath, ConfigValue } from './config.js';
+import { DOOR_OPTIONS } from './door-options.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -27,8 +28,8 @@ export interface IntegerOption extends OptionBase<number> {
   unit?: Unit;
 }
 export interface TextOption extends OptionBase<string> {
-  /** `address` = HOST:PORT. */
-  type: 'text' | 'address';
+  /** `address` = HOST:PORT; `file` = a path, empty for none. */
+  type: 'text' | 'address' | 'file';
 }
 export interface ListOption extends OptionBase<readonly string[]> {
   /** In the environment separated by commas. */
@@ -56,33 +57,7 @@ type OptionFor<Value> = [Value] extends [number]
         : never;
 
 export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Path>> } = {
-  'grpc.address': {
-    type: 'address',
-    flag: '--grpc',
-    default: '127.0.0.1:8081',
-    help: 'Where the gRPC door listens, as HOST:PORT; port 0 takes any free one.',
-  },
-  'http.address': {
-    type: 'address',
-    flag: '--http',
-    default: '127.0.0.1:8080',
-    help: 'Where the HTTP door listens, as HOST:PORT; port 0 takes any free one.',
-  },
-  'http.hostsAllowed': {
-    type: 'hosts',
-    default: [],
-    help: "Names (NAME or NAME:PORT) that a request's Host may have besides the own address.",
-  },
-  'http.originsAllowed': {
-    type: 'origins',
-    default: [],
-    help: 'Origins of web pages that may call the HTTP door, like https://dash.example.',
-  },
-  'security.allowPlainTextOffLoopback': {
-    type: 'boolean',
-    default: false,
-    help: 'Allows addresses that other machines can reach, without encryption or passwords.',
-  },
+  ...DOOR_OPTIONS,
   'data.dir': {
     type: 'text',
     flag: '--data-dir',
@@ -161,6 +136,14 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
     max: 600_000,
     unit: 'ms',
     help: 'How long a stop waits for calls in progress.',
+  },
+  'shutdown.delayMs': {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 600_000,
+    unit: 'ms',
+    help: 'How long a stop goes on serving while it says not ready, so that balancers can turn away.',
   },
   'memory.bytesMax': {
     type: 'integer',

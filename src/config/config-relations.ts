@@ -1,8 +1,8 @@
 /** What options owe each other. Checked once every option by itself is what it may be. */
 
-import { parseAddress } from '../base/address.js';
 import { ENTRY_OVERHEAD_BYTES_MAX, RUN_HEADER_BYTES } from '../base/entry-run.js';
 import type { Config, ConfigPath } from './config.js';
+import { DOOR_RELATIONS } from './door-relations.js';
 import { KIB } from './option-table.js';
 
 /** Header, alignment and end mark of a WAL file. */
@@ -95,42 +95,11 @@ const RELATIONS: readonly Relation[] = [
         debtBytesSoft + 1,
       ),
   },
-  {
-    paths: ['grpc.address', 'security.allowPlainTextOffLoopback'],
-    faultOf: ({ grpc, security }) =>
-      security.allowPlainTextOffLoopback ? undefined : loopbackFault('grpc.address', grpc.address),
-  },
-  {
-    paths: ['http.address', 'security.allowPlainTextOffLoopback'],
-    faultOf: ({ http, security }) =>
-      security.allowPlainTextOffLoopback ? undefined : loopbackFault('http.address', http.address),
-  },
-  {
-    paths: ['grpc.address', 'http.address'],
-    faultOf: ({ grpc, http }) =>
-      grpc.address === http.address && parseAddress(grpc.address).port !== 0
-        ? `grpc.address and http.address must differ: both are ${JSON.stringify(grpc.address)}`
-        : undefined,
-  },
+  ...DOOR_RELATIONS,
 ];
 
 const ENTRY_BYTES = RUN_HEADER_BYTES + ENTRY_OVERHEAD_BYTES_MAX;
 
 function atLeast(path: ConfigPath, found: number, what: string, least: number): string | undefined {
   return found >= least ? undefined : `${path} must be at least ${least} (${what}): found ${found}`;
-}
-
-function loopbackFault(path: ConfigPath, address: string): string | undefined {
-  if (isLoopback(parseAddress(address).host)) return undefined;
-  return (
-    `${path} must be a loopback address (127.0.0.1, localhost, [::1]), because the doors have ` +
-    'neither encryption nor passwords yet: set security.allowPlainTextOffLoopback to true to ' +
-    `listen there all the same: found ${JSON.stringify(address)}`
-  );
-}
-
-/** True for hosts that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase();
-  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }

@@ -33,6 +33,8 @@ export function expectationOf(option: Option): string {
       return 'a list of host names, like ["store.example", "10.0.0.7:8080"]';
     case 'origins':
       return 'a list of origins without a path, like ["https://dash.example"]';
+    case 'file':
+      return 'the path of a file, or an empty text for none';
     case 'text':
       return 'a text that is not empty';
   }
@@ -63,6 +65,8 @@ function valueSchema(option: Option) {
       return v.pipe(listOf(HOST_PATTERN), v.description(option.help));
     case 'origins':
       return v.pipe(listOf(ORIGIN_PATTERN), v.description(option.help));
+    case 'file':
+      return v.pipe(v.string(), v.maxLength(TEXT_MAX), v.description(option.help));
     case 'text':
       return v.pipe(v.string(), v.minLength(1), v.maxLength(TEXT_MAX), v.description(option.help));
   }

@@ -1,6 +1,5 @@
 import * as assert from 'uvu/assert';
 import type { PartialConfig } from '../../src/config/config.js';
-import { isLoopback } from '../../src/config/config-relations.js';
 import { ConfigError, configWith } from '../../src/config/load-config.js';
 import { suite } from '../harness/suite.js';
 
@@ -50,23 +49,6 @@ test('the live WAL must span two segments', () => {
     /^wal\.liveBytesMax must be at least 33554432 \(2 × wal\.segmentBytes\): found 33554431$/,
   );
   configWith({ wal: { liveBytesMax: 32 * MIB } });
-});
-
-test('addresses that others can reach are refused unless that is said to be wanted', () => {
-  for (const address of ['0.0.0.0:1', '[::]:1', '10.1.2.3:1', 'store.example:1', '128.0.0.1:1']) {
-    refuses({ grpc: { address } }, /^grpc\.address must be .* set security\.allowPlainTextOff/);
-    refuses({ http: { address } }, /^http\.address must be a loopback address/);
-    configWith({ http: { address }, security: { allowPlainTextOffLoopback: true } });
-  }
-  for (const address of ['localhost:1', '[::1]:1', '127.0.0.2:1', 'LOCALHOST:1']) {
-    configWith({ grpc: { address } });
-  }
-});
-
-test('a name that only begins like a loopback address is none', () => {
-  for (const host of ['127.0.0.1.example', '127.0.0', 'localhost.example', '::12', '']) {
-    assert.not.ok(isLoopback(host), host);
-  }
 });
 
 test('the doors must not share an address, unless the port is chosen freely', () => {

@@ -1,0 +1,218 @@
+/**
+ * The rows of the option table that concern doors: where they listen, who may come in, and how much
+ * one connection or one peer may ask of them. option-table.ts binds them to the Config interface.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const DOOR_OPTIONS = {
+  'grpc.address': {
+    type: 'address',
+    flag: '--grpc',
+    default: '127.0.0.1:8081',
+    help: 'Where the gRPC door listens, as HOST:PORT; port 0 takes any free one.',
+  },
+  'grpc.connectionsMax': {
+    type: 'integer',
+    default: 4096,
+    min: 1,
+    max: 1_000_000,
+    help: 'gRPC connections of one router thread; a further one is closed at once.',
+  },
+  'grpc.connectionsPerPeerMax': {
+    type: 'integer',
+    default: 1024,
+    min: 1,
+    max: 1_000_000,
+    help: 'gRPC connections from one address (IPv6: from one /64 network).',
+  },
+  'grpc.streamsPerConnectionMax': {
+    type: 'integer',
+    default: 1024,
+    min: 1,
+    max: 65_536,
+    unit: 'calls',
+    help: 'Calls at once on one connection; a client keeps further ones to itself.',
+  },
+  'grpc.connectionIdleMsMax': {
+    type: 'integer',
+    default: 300_000,
+    min: 100,
+    max: 86_400_000,
+    unit: 'ms',
+    help: 'A connection without a call is closed after so long; clients connect again by themselves.',
+  },
+  'grpc.keepaliveMs': {
+    type: 'integer',
+    default: 30_000,
+    min: 100,
+    max: 86_400_000,
+    unit: 'ms',
+    help: 'How often a connection is asked whether its other end still lives.',
+  },
+  'grpc.keepaliveAnswerMsMax': {
+    type: 'integer',
+    default: 10_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    help: 'A connection that does not answer the question for so long is closed.',
+  },
+  'grpc.resetsPerSecondMax': {
+    type: 'integer',
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    help: 'Calls that one connection may cancel per second, saved up for 10 s; then it is closed.',
+  },
+  'grpc.controlFramesPerSecondMax': {
+    type: 'integer',
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    help: 'PING and SETTINGS frames of one connection per second, saved up for 10 s; then it is closed.',
+  },
+  'grpc.sessionBytesMax': {
+    type: 'integer',
+    default: 64 * MIB,
+    min: MIB,
+    max: 1024 * MIB,
+    unit: 'bytes',
+    help: 'Memory of one connection (streams, headers, queued answers); more calls are refused.',
+  },
+  'http.address': {
+    type: 'address',
+    flag: '--http',
+    default: '127.0.0.1:8080',
+    help: 'Where the HTTP door listens, as HOST:PORT; port 0 takes any free one.',
+  },
+  'http.hostsAllowed': {
+    type: 'hosts',
+    default: [],
+    help: "Names (NAME or NAME:PORT) that a request's Host may have besides the own address.",
+  },
+  'http.originsAllowed': {
+    type: 'origins',
+    default: [],
+    help: 'Origins of web pages that may call the HTTP door, like https://dash.example.',
+  },
+  'http.metricsPublic': {
+    type: 'boolean',
+    default: false,
+    help: 'Whether /metrics and /stats need no principal, where a principals file is configured.',
+  },
+  'http.connectionsMax': {
+    type: 'integer',
+    default: 4096,
+    min: 1,
+    max: 1_000_000,
+    help: 'HTTP connections of one router thread; a further one is closed at once.',
+  },
+  'http.connectionsPerPeerMax': {
+    type: 'integer',
+    default: 1024,
+    min: 1,
+    max: 1_000_000,
+    help: 'HTTP connections from one address (IPv6: from one /64 network).',
+  },
+  'http.headersMsMax': {
+    type: 'integer',
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    help: 'From a connection, or the first byte of a request, to the end of its headers.',
+  },
+  'http.requestMsMax': {
+    type: 'integer',
+    default: 30_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    help: 'From the first byte of a request to its last.',
+  },
+  'http.keepAliveMsMax': {
+    type: 'integer',
+    default: 72_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    help: 'A connection without a request is closed after so long.',
+  },
+  'http.headerBytesMax': {
+    type: 'integer',
+    default: 16 * KIB,
+    min: KIB,
+    max: MIB,
+    unit: 'bytes',
+    help: 'Headers of a request, besides room for a percent-encoded key.',
+  },
+  'tls.certFile': {
+    type: 'file',
+    default: '',
+    help: "The server's certificate and its chain (PEM); with it both doors speak TLS 1.3 only.",
+  },
+  'tls.keyFile': {
+    type: 'file',
+    default: '',
+    help: "The certificate's private key (PEM, not encrypted); mode 0600.",
+  },
+  'tls.clientCaFile': {
+    type: 'file',
+    default: '',
+    help: "The authorities (PEM) whose client certificates are good; none but these, not the system's.",
+  },
+  'tls.clientAuth': {
+    type: 'choice',
+    choices: ['none', 'request', 'require'],
+    default: 'none',
+    help: 'Whether clients are asked for a certificate, and whether one without is turned away.',
+  },
+  'tls.handshakeMsMax': {
+    type: 'integer',
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    help: "From a connection to the end of its TLS handshake, and of HTTP/2's for gRPC.",
+  },
+  'security.allowPlainTextOffLoopback': {
+    type: 'boolean',
+    default: false,
+    help: 'Allows addresses that other machines can reach, without encryption.',
+  },
+  'security.allowAnonymousOffLoopback': {
+    type: 'boolean',
+    default: false,
+    help: 'Allows such addresses to callers whom neither a certificate nor a token makes known.',
+  },
+  'security.principalsFile': {
+    type: 'file',
+    default: '',
+    help: 'Who may do what (JSON, docs/SECURITY.md); with it nobody else may do anything.',
+  },
+  'security.filesCheckMs': {
+    type: 'integer',
+    default: 2000,
+    min: 20,
+    max: 3_600_000,
+    unit: 'ms',
+    help: 'How often certificates and principals are read again, to be used if they changed.',
+  },
+  'audit.file': {
+    type: 'file',
+    default: '',
+    help: 'Where audit lines are appended (mode 0600); empty = to the log, as component audit.',
+  },
+  'audit.writes': {
+    type: 'boolean',
+    default: false,
+    help: 'Whether writes have audit lines, besides refusals and acts of administrators.',
+  },
+  'audit.keys': {
+    type: 'boolean',
+    default: false,
+    help: 'Whether audit lines name keys; values are never written.',
+  },
+} as const;

@@ -18,14 +18,14 @@ export const DOOR_OPTIONS = {
     default: 4096,
     min: 1,
     max: 1_000_000,
-    help: 'gRPC connections of one router thread; a further one is closed at once.',
+    help: 'Connections to the gRPC door of one router thread; further ones are closed at once.',
   },
   'grpc.connectionsPerPeerMax': {
     type: 'integer',
     default: 1024,
     min: 1,
     max: 1_000_000,
-    help: 'gRPC connections from one address (IPv6: from one /64 network).',
+    help: 'Those from one address (IPv6: from one /64 network).',
   },
   'grpc.streamsPerConnectionMax': {
     type: 'integer',
@@ -107,14 +107,14 @@ export const DOOR_OPTIONS = {
     default: 4096,
     min: 1,
     max: 1_000_000,
-    help: 'HTTP connections of one router thread; a further one is closed at once.',
+    help: 'Connections to the HTTP door of one router thread; further ones are closed at once.',
   },
   'http.connectionsPerPeerMax': {
     type: 'integer',
     default: 1024,
     min: 1,
     max: 1_000_000,
-    help: 'HTTP connections from one address (IPv6: from one /64 network).',
+    help: 'Those from one address (IPv6: from one /64 network).',
   },
   'http.headersMsMax': {
     type: 'integer',

@@ -3,6 +3,7 @@ export interface DoorConfig {
   readonly grpc: {
     /** HOST:PORT; port 0 takes any. */
     readonly address: string;
+    readonly reflection: 'auto' | 'on' | 'off';
     readonly connectionsMax: number;
     readonly connectionsPerPeerMax: number;
     readonly streamsPerConnectionMax: number;

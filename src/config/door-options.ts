@@ -13,6 +13,18 @@ export const DOOR_OPTIONS = {
     default: '127.0.0.1:8081',
     help: 'Where the gRPC door listens, as HOST:PORT; port 0 takes any free one.',
   },
+  'grpc.reflection': {
+    type: 'choice',
+    choices: ['auto', 'on', 'off'],
+    default: 'auto',
+    help: 'Whether tools may ask for the gRPC schema; auto = only where grpc.address is loopback.',
+  },
+  'grpc.reflection': {
+    type: 'choice',
+    choices: ['auto', 'on', 'off'],
+    default: 'auto',
+    help: 'Whether tools may ask for the gRPC schema; auto = only where grpc.address is loopback.',
+  },
   'grpc.connectionsMax': {
     type: 'integer',
     default: 4096,

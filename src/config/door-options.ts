@@ -19,12 +19,6 @@ export const DOOR_OPTIONS = {
     default: 'auto',
     help: 'Whether tools may ask for the gRPC schema; auto = only where grpc.address is loopback.',
   },
-  'grpc.reflection': {
-    type: 'choice',
-    choices: ['auto', 'on', 'off'],
-    default: 'auto',
-    help: 'Whether tools may ask for the gRPC schema; auto = only where grpc.address is loopback.',
-  },
   'grpc.connectionsMax': {
     type: 'integer',
     default: 4096,

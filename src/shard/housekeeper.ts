@@ -22,6 +22,7 @@ import type { MemTableStack } from './mem-table-stack.js';
 import { Merges } from './merges.js';
 import { NUMBER_LEASE, type Recovered } from './recovery.js';
 import type { TableOpener, Version } from './version.js';
+import { WalHolds } from './wal-holds.js';
 
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 8000;
@@ -43,6 +44,8 @@ interface PendingCommit {
 
 export class Housekeeper {
   version: Version;
+  /** Of who reads the log, such as a backup or the reader of a feed. */
+  readonly holds: WalHolds;
   readonly #env: EngineEnv;
   readonly #options: EngineOptions;
   readonly #wal: WalWriter;
@@ -73,6 +76,7 @@ export class Housekeeper {
     this.#env = env;
     this.#options = options;
     this.#wal = recovered.wal;
+    this.holds = new WalHolds(recovered.wal);
     this.#manifest = recovered.manifest;
     this.version = recovered.version;
     this.#opener = recovered.opener;
@@ -117,6 +121,7 @@ export class Housekeeper {
   /** Starts what is due; returns when it wants to run again (monotonic ms). */
   run(now: number): number {
     if (this.#closed) return now + IDLE_MS;
+    this.holds.enforce(now);
     this.#runCommits(now);
     if (this.#ready('segment', now)) this.#orderSegment();
     if (this.#ready('flush', now)) this.#startFlush();
@@ -214,7 +219,7 @@ export class Housekeeper {
     this.#commit(makeEdit, () => {
       this.#stack.dropOldest();
       if (this.#replayed > 0 && --this.#replayed === 0) this.#remove(DISTRUST_FILE);
-      this.#wal.release(flushedSequence);
+      this.#wal.release(flushedSequence, this.holds.keepFrom);
       this.#merges.noteFlush();
       this.#flushTotals.flushesTotal++;
       this.#flushTotals.flushBytesTotal += output.bytesWritten;

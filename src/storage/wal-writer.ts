@@ -30,7 +30,7 @@ import {
   type WalIdentity,
 } from './wal-format.js';
 import type { LiveSegment } from './wal-reader.js';
-import type { GroupFrame, WriteAheadLog } from './write-ahead-log.js';
+import type { GroupFrame, LogSegment, WriteAheadLog } from './write-ahead-log.js';
 import { createZeroFile } from './zero-file.js';
 
 const SLOTS_PER_EPOCH = 1000;
@@ -46,6 +46,8 @@ export interface WalStart {
   ownerEpoch: number;
   live: LiveSegment[];
   spares: { path: string; slot: number; sizeBytes: number }[];
+  /** Older than the live ones, in tables altogether, kept because a hold needs them; ascending. */
+  retired?: LiveSegment[];
   end: SegmentEnd;
   /** The first sequence number that will be appended. */
   firstSequence: number;
@@ -73,6 +75,8 @@ export class WalWriter implements WriteAheadLog {
   readonly #ownerEpoch: number;
   /** Full segments that still hold something unreleased, oldest first. */
   #full: LiveSegment[];
+  /** Released, but kept for who still reads them (see `recycle`), oldest first. */
+  #retired: LiveSegment[];
   #spares: { path: string; slot: number }[] = [];
   #current: CurrentSegment;
   #nextSlot: number;
@@ -96,9 +100,10 @@ export class WalWriter implements WriteAheadLog {
     this.#identity = start.identity;
     this.#ownerEpoch = start.ownerEpoch;
     this.#full = [...start.live];
+    this.#retired = [...(start.retired ?? [])];
     this.#appended = start.firstSequence - 1;
     this.#synced = start.firstSequence - 1;
-    const slots = [...start.live, ...start.spares].map(({ slot }) => slot);
+    const slots = [...start.live, ...start.spares, ...this.#retired].map(({ slot }) => slot);
     // A job of an earlier life of the shard may still be filling a file: names never meet.
     this.#nextSlot = Math.max(0, start.ownerEpoch * SLOTS_PER_EPOCH, ...slots) + 1;
     this.#adoptSpares(start.spares);
@@ -219,12 +224,48 @@ export class WalWriter implements WriteAheadLog {
     return holder?.number ?? this.#current.number;
   }
 
-  release(sequence: number): void {
+  release(sequence: number, keepFrom = Number.POSITIVE_INFINITY): void {
     const keep = this.oldestSegmentFor(sequence);
-    const released = this.#full.filter(({ number }) => number < keep);
+    this.#retired.push(...this.#full.filter(({ number }) => number < keep));
     this.#full = this.#full.filter(({ number }) => number >= keep);
+    this.recycle(keepFrom);
+  }
+
+  recycle(keepFrom: number): void {
+    const first = this.#retired.findIndex(({ lastSequence }) => lastSequence >= keepFrom);
+    const released = this.#retired.splice(0, first < 0 ? this.#retired.length : first);
     // The next MemTable will fill as many again: keeping them costs space, not writes.
     this.#adoptSpares(released, released.length);
+  }
+
+  retiredBytesFrom(sequence: number): number {
+    let bytes = 0;
+    for (const { lastSequence, sizeBytes } of this.#retired) {
+      if (lastSequence >= sequence) bytes += sizeBytes;
+    }
+    return bytes;
+  }
+
+  segmentsFrom(sequence: number): LogSegment[] {
+    const current = this.#current;
+    const full = [...this.#retired, ...this.#full].filter((one) => one.lastSequence >= sequence);
+    return [
+      ...full.map(({ path, number, firstSequence, lastSequence }) => {
+        return { path, number, firstSequence, lastSequence, syncedOffset: undefined };
+      }),
+      {
+        path: current.path,
+        number: current.number,
+        firstSequence: current.firstSequence,
+        lastSequence: this.#synced,
+        syncedOffset: current.syncedOffset,
+      },
+    ];
+  }
+
+  get oldestSequence(): number {
+    const oldest = this.#retired[0] ?? this.#full[0] ?? this.#current;
+    return oldest.firstSequence;
   }
 
   close(): void {

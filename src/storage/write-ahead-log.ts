@@ -31,8 +31,19 @@ export interface WriteAheadLog {
   addSpare(name: string): void;
   /** The oldest segment that holds something above `sequence`, for the manifest. */
   oldestSegmentFor(sequence: number): number;
-  /** Everything through `sequence` is durable elsewhere: older segments may be reused. */
-  release(sequence: number): void;
+  /**
+   * Everything through `sequence` is durable elsewhere: older segments may be reused, but for those
+   * with something from `keepFrom` on (left out: none is kept), until `recycle` gives them free.
+   */
+  release(sequence: number, keepFrom?: number): void;
+  /** Segments that were kept and hold nothing from `keepFrom` on may be reused. */
+  recycle(keepFrom: number): void;
+  /** What segments take that are only kept (see `release`) and hold something from there on. */
+  retiredBytesFrom(sequence: number): number;
+  /** Every segment with something from `sequence` on, oldest first; the last is written to. */
+  segmentsFrom(sequence: number): LogSegment[];
+  /** What is older is in no segment any more. */
+  readonly oldestSequence: number;
   /** Writes a witness that everything so far is durable. */
   seal(close: boolean): void;
   close(): void;
@@ -45,4 +56,14 @@ export interface GroupFrame {
   count: number;
   firstSequence: number;
   commitTimeMs: number;
+}
+
+/** A file of the log, good until it is recycled: its reader holds it (shard/wal-holds.ts). */
+export interface LogSegment {
+  path: string;
+  number: number;
+  firstSequence: number;
+  lastSequence: number;
+  /** Of the segment that is written to: all before is durable. Undefined: it is full. */
+  syncedOffset: number | undefined;
 }

@@ -11,6 +11,8 @@ export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** All of stdin. */
   readInput(): Promise<Buffer>;
+  /** Stdin, piece by piece. */
+  streamInput(): AsyncIterable<Uint8Array>;
   readFile(path: string): Buffer;
 }
 

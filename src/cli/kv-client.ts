@@ -140,10 +140,21 @@ export class KvClient {
     return (await this.#call(METHODS.deletePrefix, { prefix, dryRun })).count;
   }
 
-  /** Pages in order, each fetched when the one before has been dealt with. */
-  async *scan(request: ScanOptions): AsyncGenerator<ScannedPage> {
+  /** The same for an entry run (docs/formats/entry-run.md). */
+  batchSetRun(packed: Uint8Array): Promise<BatchAnswer> {
+    return this.#call(METHODS.batchSet, { packed });
+  }
+
+  /**
+   * Pages in order, each fetched when the one before has been dealt with; all of them within
+   * `timeoutMs`, which Infinity lifts.
+   */
+  async *scan(
+    request: ScanOptions,
+    timeoutMs: number = this.#timeoutMs,
+  ): AsyncGenerator<ScannedPage> {
     const { path, requestSerialize, responseDeserialize } = METHODS.scan;
-    const options = { deadline: this.#now() + this.#timeoutMs };
+    const options = { deadline: this.#now() + timeoutMs };
     const call = this.#client.makeServerStreamRequest(
       path,
       requestSerialize,
@@ -232,7 +243,10 @@ function loadMethods() {
     stats: admin['Stats'] as Unary<object, ClusterStats>,
     killWorker: admin['KillWorker'] as Unary<WorkerName, object>,
     set: methods['Set'] as Unary<SetRequest, Versioned>,
-    batchSet: methods['BatchSet'] as Unary<{ entries: SetRequest[] }, BatchAnswer>,
+    batchSet: methods['BatchSet'] as Unary<
+      { entries: SetRequest[] } | { packed: Uint8Array },
+      BatchAnswer
+    >,
     get: methods['Get'] as Unary<KeyRequest, GetResponse>,
     delete: methods['Delete'] as Unary<KeyRequest, object>,
     expire: methods['Expire'] as Unary<KeyRequest, Versioned>,

@@ -1,5 +1,13 @@
 /** The user's own files, as the command line reads and writes them; the engine has its own port. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, StormError, systemCodeOf } from '../base/errors.js';
@@ -8,6 +16,15 @@ import { messageOf, StormError, systemCodeOf } from '../base/errors.js';
 export function readLocalFile(path: string): Buffer {
   try {
     return readFileSync(path);
+  } catch (cause) {
+    throw new StormError('INVALID_ARGUMENT', `Cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** A file, piece by piece. */
+export async function* readInChunks(path: string): AsyncGenerator<Buffer, void, void> {
+  try {
+    for await (const chunk of createReadStream(path)) yield chunk as Buffer;
   } catch (cause) {
     throw new StormError('INVALID_ARGUMENT', `Cannot read ${path}: ${messageOf(cause)}`, { cause });
   }

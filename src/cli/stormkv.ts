@@ -7,10 +7,12 @@ import { checkCommand } from './check-command.js';
 import type { CommandIo } from './command.js';
 import { delCommand } from './del-command.js';
 import { demoCommand } from './demo-command.js';
+import { dumpCommand } from './dump-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { expireCommand } from './expire-command.js';
 import { getCommand } from './get-command.js';
 import { inspectCommand } from './inspect-command.js';
+import { loadCommand } from './load-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
 import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
@@ -31,6 +33,7 @@ const io: CommandIo = {
     for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
     return Buffer.concat(chunks);
   },
+  streamInput: () => process.stdin,
   readFile: readLocalFile,
 };
 
@@ -66,6 +69,8 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       expireCommand,
       ttlCommand,
       statsCommand,
+      dumpCommand,
+      loadCommand,
       demoCommand,
       chaosCommand,
       inspectCommand,

@@ -14,6 +14,7 @@ const IO: CommandIo = {
   errIsTerminal: false,
   env: process.env,
   readInput: async () => Buffer.alloc(0),
+  async *streamInput() {},
   readFile: () => Buffer.alloc(0),
 };
 

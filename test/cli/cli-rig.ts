@@ -34,6 +34,7 @@ export function capturedIo(changes: Partial<CommandIo> = {}): CapturedIo {
     errIsTerminal: false,
     env: {},
     readInput: () => Promise.resolve(Buffer.alloc(0)),
+    async *streamInput() {},
     readFile: (path) => {
       throw new Error(`There is no file ${path}`);
     },

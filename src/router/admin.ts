@@ -1,11 +1,12 @@
 /** The operator's operations as a router answers them: by asking the main thread. */
 import type { AdminDone, AdminOperations, ClusterStats, Victim } from '../rpc/admin-operations.js';
-import type { SupervisorCalls } from './supervisor-calls.js';
+import type { BackupRequest, TaskStatus } from '../rpc/admin-tasks.js';
+import type { Desk } from './supervisor-calls.js';
 
 export class Admin implements AdminOperations {
-  readonly #supervisor: SupervisorCalls;
+  readonly #supervisor: Desk;
 
-  constructor(supervisor: SupervisorCalls) {
+  constructor(supervisor: Desk) {
     this.#supervisor = supervisor;
   }
 
@@ -17,5 +18,17 @@ export class Admin implements AdminOperations {
 
   killWorker(victim: Victim, timeoutMs: number, done: AdminDone<void>): void {
     this.#supervisor.ask({ kind: 'kill', victim }, timeoutMs, (error) => done(error, undefined));
+  }
+
+  backup(request: BackupRequest, timeoutMs: number, done: AdminDone<TaskStatus>): void {
+    this.#supervisor.ask({ kind: 'backup', request }, timeoutMs, (error, answer) =>
+      done(error, answer?.task),
+    );
+  }
+
+  task(id: number, timeoutMs: number, done: AdminDone<TaskStatus>): void {
+    this.#supervisor.ask({ kind: 'task', id }, timeoutMs, (error, answer) =>
+      done(error, answer?.task),
+    );
   }
 }

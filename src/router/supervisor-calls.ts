@@ -12,7 +12,19 @@ const ASKED_MAX = 64;
 const TIMEOUT_MS_DEFAULT = 10_000;
 const BUSY_RETRY_AFTER_MS = 100;
 
-type AnswerOf<Q extends AdminQuestion> = Extract<AdminAnswer, { kind: Q['kind'] }>;
+export type AnswerOf<Q extends AdminQuestion> = Extract<AdminAnswer, { kind: Q['kind'] }>;
+
+/** `done` is called exactly once, with the answer of the question's kind or an error. */
+export type Ask = <Q extends AdminQuestion>(
+  question: Q,
+  timeoutMs: number,
+  done: AdminDone<AnswerOf<Q>>,
+) => void;
+
+/** Who answers operators: the main thread, or what stands in front of it. */
+export interface Desk {
+  readonly ask: Ask;
+}
 
 interface Asked {
   kind: AdminQuestion['kind'];
@@ -20,7 +32,7 @@ interface Asked {
   deadlineMs: number;
 }
 
-export class SupervisorCalls {
+export class SupervisorCalls implements Desk {
   readonly #clock: Clock;
   readonly #post: (id: number, question: AdminQuestion) => void;
   readonly #asked = new Map<number, Asked>();

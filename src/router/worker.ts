@@ -3,13 +3,13 @@ import { workerData } from 'node:worker_threads';
 import { unreachable } from '../base/assert.js';
 import { messageOf } from '../base/errors.js';
 import { systemClock } from '../base/system-clock.js';
-import { openAccess } from '../rpc/access.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../rpc/grpc-server.js';
 import { RouterEnd } from '../rpc/link.js';
 import { RouterStats } from '../rpc/router-stats.js';
-import { Admin } from './admin.js';
+import { GovernedAccess } from './access.js';
+import { Gates } from './gates.js';
 import { HTTP_LIMITS_DEFAULT, startHttpDoor } from './http-door.js';
 import { Router } from './router.js';
 import { RouterLoop } from './router-loop.js';
@@ -19,6 +19,8 @@ const RETRY_HINTS = { busyRetryAfterMs: 50, downRetryAfterMs: 250 };
 const boot = workerData as RouterBoot;
 /** Scans that one router keeps going; more are refused. */
 const SCANS_MAX = 64;
+/** Callers that one router remembers. */
+const CALLERS_MAX = 4096;
 const { control, keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax } = boot;
 const post = (message: FromRouter): void => control.postMessage(message);
 
@@ -70,7 +72,13 @@ loop.start();
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const status = () => router.status();
-  const access = openAccess(router, new Admin(supervisor));
+  const access = new GovernedAccess({
+    operations: router,
+    desk: supervisor,
+    gates: new Gates([]),
+    after,
+    callersMax: CALLERS_MAX,
+  });
   const common = { ...boot, access, clock: systemClock, status };
   const sizes = { keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax };
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
@@ -96,4 +104,9 @@ async function drain(deadlineMs: number): Promise<void> {
   supervisor.close();
   post({ kind: 'drained' });
   control.close();
+}
+
+function after(ms: number, task: () => void): () => void {
+  const timer = setTimeout(task, ms);
+  return () => clearTimeout(timer);
 }

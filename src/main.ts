@@ -51,6 +51,7 @@ export async function startCluster(
       pid: process.pid,
       rssBytes: process.memoryUsage.rss,
       space: (dir) => fs.space(dir),
+      fs,
     },
     pool: new CompactorPool({ ...opened.plan.compaction, onError }),
     spawnShard: spawnShardWorker,

@@ -36,6 +36,7 @@ export class PoolJobs implements JobPort {
     merge: [],
     'fill-segment': [],
     'touch-arena': [],
+    copy: [],
   };
 
   constructor(pool: CompactorPool, onSubmit: (job: Job) => void = () => {}) {

@@ -33,7 +33,12 @@ const operations: KvOperations = {
 const limits = { keyBytesMax: 4096, valueBytesMax: 1 << 20, batchBytesMax: 4 << 20 };
 const server = await startGrpcServer({
   address: '127.0.0.1:0',
-  access: openAccess(operations, { stats: nothing, killWorker: nothing }),
+  access: openAccess(operations, {
+    stats: nothing,
+    killWorker: nothing,
+    backup: nothing,
+    task: nothing,
+  }),
   limits: { ...GRPC_LIMITS_DEFAULT, ...limits },
   clock: systemClock,
 });

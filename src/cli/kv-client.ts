@@ -9,6 +9,7 @@ import { parseAddress } from '../base/address.js';
 import { assert } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { ClusterStats } from '../rpc/admin-operations.js';
+import type { TaskStatus } from '../rpc/admin-tasks.js';
 import { errorOfStatus } from '../rpc/status-map.js';
 
 interface SetRequest extends SetExtras {
@@ -181,6 +182,16 @@ export class KvClient {
     return this.#call(METHODS.stats, {});
   }
 
+  /** Begins a backup into a folder on the server's machine. */
+  startBackup(dir: string, copy: boolean): Promise<TaskStatus> {
+    return this.#call(METHODS.backup, { dir, copy });
+  }
+
+  /** How far what was begun is. */
+  task(id: number): Promise<TaskStatus> {
+    return this.#call(METHODS.task, { id });
+  }
+
   /** Calls in progress fail. */
   close(): void {
     this.#client.close();
@@ -242,6 +253,8 @@ function loadMethods() {
   return {
     stats: admin['Stats'] as Unary<object, ClusterStats>,
     killWorker: admin['KillWorker'] as Unary<WorkerName, object>,
+    backup: admin['Backup'] as Unary<{ dir: string; copy: boolean }, TaskStatus>,
+    task: admin['Task'] as Unary<{ id: number }, TaskStatus>,
     set: methods['Set'] as Unary<SetRequest, Versioned>,
     batchSet: methods['BatchSet'] as Unary<
       { entries: SetRequest[] } | { packed: Uint8Array },

@@ -2,6 +2,7 @@
 /** The entry of the command line: the process's own arguments, streams and exit code. */
 import { isUtf8 } from 'node:buffer';
 import { systemCodeOf } from '../base/errors.js';
+import { backupCommand } from './backup-command.js';
 import { chaosCommand } from './chaos-command.js';
 import { checkCommand } from './check-command.js';
 import type { CommandIo } from './command.js';
@@ -16,6 +17,7 @@ import { loadCommand } from './load-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
 import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
+import { restoreCommand } from './restore-command.js';
 import { scanCommand } from './scan-command.js';
 import { serveCommand } from './serve-command.js';
 import { statsCommand } from './stats-command.js';
@@ -71,6 +73,8 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       statsCommand,
       dumpCommand,
       loadCommand,
+      backupCommand,
+      restoreCommand,
       demoCommand,
       chaosCommand,
       inspectCommand,

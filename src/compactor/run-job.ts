@@ -11,6 +11,7 @@ import { temporaryName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { createZeroFile } from '../storage/zero-file.js';
 import { NEVER_RESTS, type PaceClock } from './merge-pace.js';
+import { runCopy } from './run-copy.js';
 import { runFlush } from './run-flush.js';
 import { runMerge } from './run-merge.js';
 
@@ -35,6 +36,8 @@ function dispatch(fs: FileSystem, job: Job, clock: PaceClock): JobOutput {
       return fillSegment(fs, job);
     case 'touch-arena':
       return touchArena(job);
+    case 'copy':
+      return runCopy(fs, job);
     default:
       return unreachable(job, 'job');
   }

@@ -5,6 +5,7 @@
  * router/admin.ts, a codec, and a row of admin-service.ts.
  */
 import type { ErrorCode, StormError } from '../base/errors.js';
+import type { BackupRequest, TaskStatus } from './admin-tasks.js';
 import type { StatName } from './shard-stats.js';
 
 /** How one shard is. */
@@ -58,12 +59,19 @@ export interface ClusterStats {
 /** A thread that may be killed: of a shard by number, or one that flushes or merges. */
 export type Victim = { kind: 'shard'; shard: number } | { kind: 'flusher' } | { kind: 'merger' };
 
-export type AdminQuestion = { kind: 'stats' } | { kind: 'kill'; victim: Victim };
+export type AdminQuestion =
+  | { kind: 'stats' }
+  | { kind: 'kill'; victim: Victim }
+  | { kind: 'backup'; request: BackupRequest }
+  /** How far it is. */
+  | { kind: 'task'; id: number };
 
 /** To the question of the same kind. */
 export type AdminAnswer =
   | { kind: 'stats'; stats: ClusterStats }
   | { kind: 'kill' }
+  | { kind: 'backup'; task: TaskStatus }
+  | { kind: 'task'; task: TaskStatus }
   /** Any question may fail. */
   | { kind: 'failed'; code: ErrorCode; message: string };
 
@@ -74,4 +82,8 @@ export interface AdminOperations {
   stats(timeoutMs: number, done: AdminDone<ClusterStats>): void;
   /** Done when the thread is gone. Fails with FAILED_PRECONDITION unless chaos is switched on. */
   killWorker(victim: Victim, timeoutMs: number, done: AdminDone<void>): void;
+  /** Done when it has begun. */
+  backup(request: BackupRequest, timeoutMs: number, done: AdminDone<TaskStatus>): void;
+  /** Of what was begun. */
+  task(id: number, timeoutMs: number, done: AdminDone<TaskStatus>): void;
 }

@@ -1,6 +1,7 @@
 /** The methods of kv.Admin as functions from message to message, whatever carries them. */
 import { decodeKillWorkerRequest, encodeStatsResponse } from './admin-codec.js';
 import type { AdminOperations } from './admin-operations.js';
+import { decodeBackupRequest, decodeTaskRequest, encodeTaskStatus } from './admin-tasks.js';
 import type { UnaryMethod } from './kv-service.js';
 
 export type AdminMethod = UnaryMethod<AdminOperations>;
@@ -24,7 +25,27 @@ const killWorker: AdminMethod = {
   },
 };
 
+const backup: AdminMethod = {
+  isWrite: false,
+  call(admin, message, timeoutMs, reply) {
+    admin.backup(decodeBackupRequest(message), timeoutMs, (error, task) =>
+      reply(error, task === undefined ? EMPTY : encodeTaskStatus(task)),
+    );
+  },
+};
+
+const task: AdminMethod = {
+  isWrite: false,
+  call(admin, message, timeoutMs, reply) {
+    admin.task(decodeTaskRequest(message), timeoutMs, (error, found) =>
+      reply(error, found === undefined ? EMPTY : encodeTaskStatus(found)),
+    );
+  },
+};
+
 export const ADMIN_METHODS = {
   Stats: stats,
   KillWorker: killWorker,
+  Backup: backup,
+  Task: task,
 } as const satisfies Record<string, AdminMethod>;

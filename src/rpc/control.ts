@@ -8,6 +8,7 @@ import type { TableOptions } from '../base/table-meta.js';
 import type { AdminAnswer, AdminQuestion } from './admin-operations.js';
 import type { Job, JobResult } from './jobs.js';
 import type { LinkMemory } from './link.js';
+import type { ShardAnswer, ShardQuestion } from './shard-operations.js';
 
 /** When a write counts as done; docs/formats/wal.md has each mode's promise. */
 export type SyncMode = 'always' | 'interval' | 'os';
@@ -82,6 +83,7 @@ export interface ShardBoot {
 export type ToShard =
   | { kind: 'job-done'; id: number; result: JobResult }
   | { kind: 'arena'; arena: SharedArrayBuffer }
+  | { kind: 'ask'; id: number; question: ShardQuestion }
   /** Answer what is in flight, seal the WAL, say `stopped`, end the thread. */
   | { kind: 'stop' };
 
@@ -92,6 +94,8 @@ export type FromShard =
   /** A write or fsync failed: pending writes are unknown; the thread ends after this. */
   | { kind: 'poisoned'; message: string }
   | { kind: 'job'; id: number; job: Job }
+  /** To the `ask` of this id. */
+  | { kind: 'answer'; id: number; answer: ShardAnswer }
   | { kind: 'arena-wanted' }
   | { kind: 'arena-back'; arena: SharedArrayBuffer }
   | { kind: 'stopped' }

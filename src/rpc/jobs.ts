@@ -68,7 +68,43 @@ export interface TouchArenaJob {
   arena: SharedArrayBuffer;
 }
 
-export type Job = FlushJob | MergeJob | FillSegmentJob | TouchArenaJob;
+/** Copies files into a backup, under the names that their content has there. */
+export interface CopyJob {
+  kind: 'copy';
+  /** Of the shard. */
+  dir: string;
+  /** Of the shard in the backup; exists. */
+  backupDir: string;
+  files: CopyFile[];
+}
+
+export type CopyFile =
+  /** `isLink`: a link will do, where the file system makes one. */
+  | { kind: 'table'; name: string; to: string; sizeBytes: number; crc32: number; isLink: boolean }
+  /**
+   * A segment of the log, up to `endOffset`; undefined = to its end. It must be this number's and
+   * end with this sequence number.
+   */
+  | {
+      kind: 'log';
+      name: string;
+      number: number;
+      endOffset: number | undefined;
+      lastSequence: number;
+    };
+
+/** What a backup keeps of a segment; see storage/backup-inventory.ts. */
+export interface CopiedLog {
+  number: number;
+  nonce: number;
+  endOffset: number;
+  segmentBytes: number;
+  crc32: number;
+  firstSequence: number;
+  lastSequence: number;
+}
+
+export type Job = FlushJob | MergeJob | FillSegmentJob | TouchArenaJob | CopyJob;
 
 export interface JobOutput {
   /** Tables written, synced (file and directory), ascending by key. */
@@ -79,6 +115,8 @@ export interface JobOutput {
   entriesRead?: number;
   /** Of a merge's result, versions that only a snapshot needs: garbage once that is closed. */
   entriesShadowed?: number;
+  /** By a copy, of its segments. */
+  logs?: CopiedLog[];
 }
 
 export type JobResult =

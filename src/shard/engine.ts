@@ -37,6 +37,7 @@ import {
   scanForward,
 } from './range-scan.js';
 import { recoverShard } from './recovery.js';
+import { ShardDesk } from './shard-desk.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
 import type { Pressure } from './write-pressure.js';
 
@@ -56,6 +57,7 @@ export interface RecoveryReport {
 
 export class Engine {
   readonly report: RecoveryReport;
+  readonly desk: ShardDesk;
   readonly #env: EngineEnv;
   readonly #options: EngineOptions;
   readonly #wal: WriteAheadLog;
@@ -91,6 +93,7 @@ export class Engine {
     const meter = new DrainMeter(env.jobs, () => env.clock.monotonicMs(), oldestFrozen);
     const metered = { ...env, jobs: meter };
     this.#keeper = new Housekeeper(metered, options, recovered, stack, sequences);
+    this.desk = new ShardDesk(env, options, wal, this.#keeper);
     const parts = { clock: env.clock, options, wal, stack, keeper: this.#keeper, meter };
     this.#admission = new Admission({ ...parts, pending: this.#pending });
     if (distrust || recovered.distrust) this.#keeper.flushEverything();

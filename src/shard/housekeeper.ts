@@ -21,6 +21,7 @@ import type { EngineEnv } from './engine-env.js';
 import type { MemTableStack } from './mem-table-stack.js';
 import { Merges } from './merges.js';
 import { NUMBER_LEASE, type Recovered } from './recovery.js';
+import { TablePins } from './table-pins.js';
 import type { TableOpener, Version } from './version.js';
 import { WalHolds } from './wal-holds.js';
 
@@ -46,6 +47,10 @@ export class Housekeeper {
   version: Version;
   /** Of who reads the log, such as a backup or the reader of a feed. */
   readonly holds: WalHolds;
+  /** Of who copies tables. */
+  readonly pins = new TablePins();
+  /** Wall time; no write in tables was committed later. */
+  tablesAtMs: number;
   readonly #env: EngineEnv;
   readonly #options: EngineOptions;
   readonly #wal: WalWriter;
@@ -77,6 +82,7 @@ export class Housekeeper {
     this.#options = options;
     this.#wal = recovered.wal;
     this.holds = new WalHolds(recovered.wal);
+    this.tablesAtMs = env.clock.wallMs();
     this.#manifest = recovered.manifest;
     this.version = recovered.version;
     this.#opener = recovered.opener;
@@ -91,8 +97,14 @@ export class Housekeeper {
       reserve: (count) => this.#reserve(count),
       open: (table) => TableReader.open(env.fs, options.dir, table, this.#opener.options),
       commit: (makeEdit, effects, ready) => this.#commit(makeEdit, effects, ready),
-      removeTable: (number) => this.#remove(tableFileName(number)),
+      removeTable: (number) =>
+        this.pins.letGo(number, () => this.#remove(tableFileName(number))),
     });
+  }
+
+  /** What is on disk. */
+  get state(): ManifestState {
+    return this.#manifest.state;
   }
 
   get totals() {
@@ -122,6 +134,7 @@ export class Housekeeper {
   run(now: number): number {
     if (this.#closed) return now + IDLE_MS;
     this.holds.enforce(now);
+    this.pins.enforce(now);
     this.#runCommits(now);
     if (this.#ready('segment', now)) this.#orderSegment();
     if (this.#ready('flush', now)) this.#startFlush();
@@ -217,6 +230,7 @@ export class Housekeeper {
       runs: [run, ...this.version.runs.map(({ id }) => id)],
     });
     this.#commit(makeEdit, () => {
+      this.tablesAtMs = this.#env.clock.wallMs();
       this.#stack.dropOldest();
       if (this.#replayed > 0 && --this.#replayed === 0) this.#remove(DISTRUST_FILE);
       this.#wal.release(flushedSequence, this.holds.keepFrom);

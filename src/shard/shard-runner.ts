@@ -11,6 +11,7 @@ import type { Channels } from '../rpc/channels.js';
 import type { FromShard, ShardBoot, ToShard } from '../rpc/control.js';
 import type { Job, JobResult } from '../rpc/jobs.js';
 import { ShardEnd } from '../rpc/link.js';
+import type { ShardQuestion } from '../rpc/shard-operations.js';
 import { ShardStats } from '../rpc/shard-stats.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { Engine } from './engine.js';
@@ -136,8 +137,14 @@ export class ShardRunner {
       const message = received.message as ToShard;
       if (message.kind === 'job-done') this.#jobs.finish(message.id, message.result);
       else if (message.kind === 'arena') this.#arenas.add(message.arena);
+      else if (message.kind === 'ask') this.#answer(message.id, message.question);
       else this.#stopping = true;
     }
+  }
+
+  #answer(id: number, question: ShardQuestion): void {
+    const answer = this.#engine?.desk.answer(question);
+    if (answer !== undefined) this.#post({ kind: 'answer', id, answer });
   }
 
   #stop(actor: ShardActor): Step {

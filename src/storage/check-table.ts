@@ -76,15 +76,17 @@ export function surveyTable(
 
 /**
  * Checks the table that `meta` describes in `dir`: every block, the order of its entries, index,
- * filter and properties against the entries, and the file against the manifest.
+ * filter and properties against the entries, and the file against the manifest. `name`: of the file
+ * in `dir`, where it is not the usual one.
  */
 export function checkTable(
   fs: FileSystem,
   dir: string,
   meta: TableMeta,
   found: FindingSink,
+  name = tableFileName(meta.number),
 ): TableSurvey {
-  const path = `${dir}/${tableFileName(meta.number)}`;
+  const path = `${dir}/${name}`;
   let findings = 0;
   const count = (finding: Finding): void => {
     findings++;

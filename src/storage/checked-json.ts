@@ -30,11 +30,12 @@ export function readCheckedJson(
   fs: FileSystem,
   dir: string,
   name: string,
+  sizeBytesMax = SIZE_BYTES_MAX,
 ): Record<string, unknown> | undefined {
   const path = `${dir}/${name}`;
   const stat = fs.stat(path);
   if (stat === undefined) return undefined;
-  if (stat.sizeBytes > SIZE_BYTES_MAX) throw new CorruptionError('The file is too large', at(path));
+  if (stat.sizeBytes > sizeBytesMax) throw new CorruptionError('The file is too large', at(path));
   const bytes = new Uint8Array(stat.sizeBytes);
   const handle = fs.open(path, 'read');
   try {

@@ -107,7 +107,8 @@ export function equalSlotRanges(shardCount: number): SlotRange[] {
   }));
 }
 
-function encodeRoot(root: Root): object {
+/** The fields of a root file. */
+export function encodeRoot(root: Root): object {
   return {
     what: 'stormkv root',
     version: ROOT_VERSION,
@@ -120,7 +121,8 @@ function encodeRoot(root: Root): object {
   };
 }
 
-function decodeRoot(fields: Record<string, unknown>, path: string): Root {
+/** Checks the fields of a root file; `path` names it in errors. */
+export function decodeRoot(fields: Record<string, unknown>, path: string): Root {
   const broken = (what: string) => new CorruptionError(what, { file: path, offset: 0 });
   const { version, storeUuid, shardCount, slotMapEpoch, slotCount, slotHash } = fields;
   if (fields['what'] !== 'stormkv root') throw broken('The file is not a root file');

@@ -2,12 +2,15 @@
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { AdminAnswer, AdminQuestion, ClusterStats, Victim } from '../rpc/admin-operations.js';
+import type { OperatorWork } from './operator-work.js';
 
 /** What the desk asks of the cluster. */
 export interface AdminSource {
   adminStats(): ClusterStats;
   /** Whether operators may break things on purpose. */
   readonly isChaosAllowed: boolean;
+  /** Undefined in a cluster without a disk of its own, as in simulations. */
+  readonly work?: OperatorWork | undefined;
   /** Resolves when the thread is gone. */
   killWorker(victim: Victim): Promise<void>;
 }
@@ -15,6 +18,11 @@ export interface AdminSource {
 const CHAOS_IS_OFF =
   'Workers are killed only on a server that runs with admin.chaos = true ' +
   '(STORMKV_ADMIN_CHAOS=true); never set it where people rely on the service';
+
+function workOf({ work }: AdminSource): OperatorWork {
+  if (work !== undefined) return work;
+  throw new StormError('UNIMPLEMENTED', 'This cluster has no such work');
+}
 
 /** Never rejects: what goes wrong is an answer too. */
 export async function answerAdmin(
@@ -38,6 +46,10 @@ async function answer(question: AdminQuestion, source: AdminSource): Promise<Adm
       if (!source.isChaosAllowed) throw new StormError('FAILED_PRECONDITION', CHAOS_IS_OFF);
       await source.killWorker(question.victim);
       return { kind: 'kill' };
+    case 'backup':
+      return { kind: 'backup', task: workOf(source).backup(question.request) };
+    case 'task':
+      return { kind: 'task', task: workOf(source).status(question.id) };
     default:
       return unreachable(question, 'question of a router');
   }

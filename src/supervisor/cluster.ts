@@ -18,13 +18,14 @@ import type { Channels } from '../rpc/channels.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import type { StatName } from '../rpc/shard-stats.js';
 import { shardDirName } from '../storage/file-names.js';
-import type { DiskSpace } from '../storage/file-system.js';
+import type { DiskSpace, FileSystem } from '../storage/file-system.js';
 import type { Root } from '../storage/root-manifest.js';
 import { answerAdmin } from './admin-desk.js';
 import { ArenaPool } from './arena-pool.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { CompactionDesk, type JobPool, type Lane } from './compaction-desk.js';
 import type { Log } from './log.js';
+import { OperatorWork } from './operator-work.js';
 import {
   type RouterAddresses,
   RouterGroup,
@@ -83,6 +84,8 @@ export interface ClusterHost {
   rssBytes(): number;
   /** Of the file system with this dir. */
   space(dir: string): DiskSpace;
+  /** Where backups are written; without it there are none. */
+  readonly fs?: FileSystem;
 }
 
 export interface ClusterParts {
@@ -114,6 +117,7 @@ export class RunningCluster implements Cluster {
   readonly #parts: ClusterParts;
   readonly #arenas: ArenaPool;
   readonly #desk: CompactionDesk;
+  readonly work: OperatorWork | undefined;
   readonly #routers: RouterKeeper[];
   readonly #shards: ShardKeeper[];
   #addresses: RouterAddresses[] = [];
@@ -142,6 +146,7 @@ export class RunningCluster implements Cluster {
       shardCount: parts.plan.shardCount,
       touch: (arena) => this.#desk.run({ kind: 'touch-arena', arena }),
     });
+    this.work = this.#makeWork(parts);
     const bells = parts.plan.doors.map(() => PortDoorbell.allocate());
     this.#routers = bells.map((bell, router) => this.#makeRouter(router, bell));
     const board = new RouterGroup(this.#routers);
@@ -269,6 +274,7 @@ export class RunningCluster implements Cluster {
     await this.#drainRouters(drainMsMax);
     const rest = drainMsMax - (clock.monotonicMs() - startMs);
     const areGone = await this.#sealShards(Math.max(SEAL_MS_MIN, rest));
+    this.work?.close();
     this.#arenas.close();
     this.#desk.close();
     await this.#attempt('The compactor pool cannot be ended', () => pool.close());
@@ -350,6 +356,17 @@ export class RunningCluster implements Cluster {
       onFatal,
       onAsk: (question) => answerAdmin(question, this),
       onDamage: (shard, epoch, message) => this.#shard(shard).reportDamage(epoch, message),
+    });
+  }
+
+  #makeWork({ plan, root, host, log, timers, clock }: ClusterParts): OperatorWork | undefined {
+    const { fs, version: program } = host;
+    if (fs === undefined) return undefined;
+    const { dataDir } = plan;
+    return new OperatorWork({
+      ...{ fs, root, dataDir, program, log, timers, wallMs: () => clock.wallMs() },
+      ask: (shard, question) => this.#shard(shard).ask(question),
+      runJob: (job) => this.#desk.run(job),
     });
   }
 

@@ -4,8 +4,8 @@
  * - Jobs wait here, not in the pool: a lane of the pool gets a job only when it has a thread free.
  *   So order and bounds are decided in one place.
  * - Two lanes: flushes and segment fills free memory and log, and never wait for a long merge.
- *   Within a lane, touching arenas and parts of large merges come last, so that a small merge waits
- *   for one part at the most; otherwise first come, first served.
+ *   Within a lane, touching arenas, copies and parts of large merges come last, so that a small
+ *   merge waits for one part at the most; otherwise first come, first served.
  * - A client has a bounded number of jobs waiting; one more is refused at once.
  * - A job whose client is gone: dropped if it waits; if it runs, its result is dropped (its output
  *   files are orphans, whose numbers are never used again, and the next opening sweeps them). A
@@ -155,12 +155,13 @@ export class CompactionDesk {
 }
 
 function laneOf(job: Job): Lane {
-  return job.kind === 'merge' ? 'merge' : 'quick';
+  return job.kind === 'merge' || job.kind === 'copy' ? 'merge' : 'quick';
 }
 
 /** Lower goes first. */
 function rank(job: Job): number {
-  return job.kind === 'touch-arena' || (job.kind === 'merge' && job.part !== undefined) ? 1 : 0;
+  if (job.kind === 'touch-arena' || job.kind === 'copy') return 1;
+  return job.kind === 'merge' && job.part !== undefined ? 1 : 0;
 }
 
 function cancel(job: Job): void {

@@ -4,11 +4,12 @@
  */
 import { unreachable } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
-import { messageOf } from '../base/errors.js';
+import { messageOf, StormError } from '../base/errors.js';
 import type { ShardSituation } from '../rpc/admin-operations.js';
 import type { Channels } from '../rpc/channels.js';
 import type { EngineOptions, FromShard } from '../rpc/control.js';
 import type { LinkSizes } from '../rpc/link.js';
+import type { AnswerTo, ShardQuestion } from '../rpc/shard-operations.js';
 import { ShardStats, type StatName } from '../rpc/shard-stats.js';
 import type { ArenaPool } from './arena-pool.js';
 import type { CompactionDesk } from './compaction-desk.js';
@@ -108,6 +109,15 @@ export class ShardKeeper {
   stop(deadlineMs: number): void {
     this.#cancelLooks();
     this.#handle({ kind: 'stop', deadlineMs });
+  }
+
+  /** Rejects with FAILED_PRECONDITION or UNAVAILABLE when the shard does not serve. */
+  ask<Q extends ShardQuestion>(question: Q): Promise<AnswerTo<Q>> {
+    const { phase, reason } = this.#state;
+    if (phase === 'serving' && this.#life !== undefined) return this.#life.ask(question);
+    const code = phase === 'refused' ? 'FAILED_PRECONDITION' : 'UNAVAILABLE';
+    const why = reason === '' ? '' : `: ${reason}`;
+    return Promise.reject(new StormError(code, `Shard ${this.shard} is ${phase}${why}`));
   }
 
   /** For chaos tests: ends the thread wherever it is; resolves when it is gone. */
@@ -235,6 +245,9 @@ export class ShardKeeper {
         return;
       case 'job':
         this.#options.desk.submit(life, message.id, message.job);
+        return;
+      case 'answer':
+        life.answered(message.id, message.answer);
         return;
       case 'arena-wanted':
         this.#options.arenas.want(life);

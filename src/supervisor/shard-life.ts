@@ -8,8 +8,10 @@ import type { EngineOptions, FromShard, ShardBoot, ToShard } from '../rpc/contro
 import { ThreadDoorbell } from '../rpc/doorbell.js';
 import type { JobResult } from '../rpc/jobs.js';
 import { allocateLink, type LinkMemory, type LinkSizes } from '../rpc/link.js';
+import type { AnswerTo, ShardAnswer, ShardQuestion } from '../rpc/shard-operations.js';
 import type { ArenaBorrower } from './arena-pool.js';
 import type { JobClient } from './compaction-desk.js';
+import { ShardQuestions } from './shard-questions.js';
 
 /** The part of a Worker that is needed. `exit` comes last, after `error` if there is one. */
 export interface ShardThread {
@@ -60,6 +62,7 @@ export class ShardLife implements ArenaBorrower, JobClient {
   readonly #control: MessagePort;
   readonly #shardControl: MessagePort;
   #thread: ShardThread | undefined;
+  readonly #questions = new ShardQuestions();
   #isGone = false;
 
   constructor(options: ShardLifeOptions) {
@@ -131,6 +134,15 @@ export class ShardLife implements ArenaBorrower, JobClient {
     this.#post({ kind: 'arena', arena });
   }
 
+  /** Rejects with UNAVAILABLE when the life ends before it answers, and with what it failed with. */
+  ask<Q extends ShardQuestion>(question: Q): Promise<AnswerTo<Q>> {
+    return this.#questions.ask(question, (message) => this.#post(message));
+  }
+
+  answered(id: number, answer: ShardAnswer): void {
+    this.#questions.answered(id, answer);
+  }
+
   jobDone(id: number, result: JobResult): void {
     this.#post({ kind: 'job-done', id, result });
   }
@@ -154,6 +166,7 @@ export class ShardLife implements ArenaBorrower, JobClient {
 
   #close(): void {
     this.#isGone = true;
+    this.#questions.close();
     this.#control.removeAllListeners('message');
     this.#control.close();
     for (const port of this.#routerWakes) port.close();

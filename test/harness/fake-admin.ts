@@ -7,6 +7,7 @@ import type {
   ShardSituation,
   Victim,
 } from '../../src/rpc/admin-operations.js';
+import type { BackupRequest, TaskStatus } from '../../src/rpc/admin-tasks.js';
 import { STAT_NAMES, type StatName } from '../../src/rpc/shard-stats.js';
 
 export function shardSituation(
@@ -60,5 +61,28 @@ export class FakeAdmin implements AdminOperations {
     this.timeouts.push(timeoutMs);
     this.victims.push(victim);
     done(this.failWith, undefined);
+  }
+
+  readonly backups: BackupRequest[] = [];
+  taskStatus: TaskStatus = {
+    id: 1,
+    kind: 'backup',
+    state: 'running',
+    doneBytes: 0,
+    totalBytes: 0,
+    code: '',
+    message: '',
+    report: '',
+  };
+
+  backup(request: BackupRequest, timeoutMs: number, done: AdminDone<TaskStatus>): void {
+    this.timeouts.push(timeoutMs);
+    this.backups.push(request);
+    done(this.failWith, this.failWith === undefined ? this.taskStatus : undefined);
+  }
+
+  task(id: number, timeoutMs: number, done: AdminDone<TaskStatus>): void {
+    this.timeouts.push(timeoutMs);
+    done(this.failWith, this.failWith === undefined ? { ...this.taskStatus, id } : undefined);
   }
 }

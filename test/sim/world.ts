@@ -38,6 +38,7 @@ export const COUNTERS = [
   'merge',
   'fill-segment',
   'touch-arena',
+  'copy',
   'diskErrors',
   'stalls',
   'jumps',

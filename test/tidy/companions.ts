@@ -45,6 +45,15 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/client/timers.ts': 'test/client/client.test.ts',
   'src/client/writable.ts': 'test/client/client.test.ts',
   'src/client/write-lane.ts': 'test/client/writer.test.ts',
+  // Backups and restores, which mean something only together and on real files.
+  'src/cli/task-progress.ts': 'test/cluster/backup.test.ts',
+  'src/compactor/run-copy.ts': 'test/cluster/backup.test.ts',
+  'src/offline/restore-backup.ts': 'test/offline/verify-backup.test.ts',
+  'src/rpc/admin-tasks.ts': 'test/cluster/backup.test.ts',
+  'src/shard/shard-desk.ts': 'test/cluster/backup.test.ts',
+  'src/supervisor/backup-run.ts': 'test/cluster/backup.test.ts',
+  'src/supervisor/operator-work.ts': 'test/cluster/backup.test.ts',
+  'src/supervisor/shard-questions.ts': 'test/cluster/backup.test.ts',
 };
 
 export function checkTestsExist(repository: Repository): Violation[] {

@@ -37,6 +37,7 @@ export class PoolJobs implements JobPort {
     'fill-segment': [],
     'touch-arena': [],
     copy: [],
+    scrub: [],
   };
 
   constructor(pool: CompactorPool, onSubmit: (job: Job) => void = () => {}) {

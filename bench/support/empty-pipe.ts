@@ -37,6 +37,7 @@ const server = await startGrpcServer({
     stats: nothing,
     killWorker: nothing,
     backup: nothing,
+    scrub: nothing,
     task: nothing,
   }),
   limits: { ...GRPC_LIMITS_DEFAULT, ...limits },

@@ -187,6 +187,11 @@ export class KvClient {
     return this.#call(METHODS.backup, { dir, copy });
   }
 
+  /** Begins a pass over all stored bytes. */
+  startScrub(): Promise<TaskStatus> {
+    return this.#call(METHODS.scrub, {});
+  }
+
   /** How far what was begun is. */
   task(id: number): Promise<TaskStatus> {
     return this.#call(METHODS.task, { id });
@@ -254,6 +259,7 @@ function loadMethods() {
     stats: admin['Stats'] as Unary<object, ClusterStats>,
     killWorker: admin['KillWorker'] as Unary<WorkerName, object>,
     backup: admin['Backup'] as Unary<{ dir: string; copy: boolean }, TaskStatus>,
+    scrub: admin['Scrub'] as Unary<object, TaskStatus>,
     task: admin['Task'] as Unary<{ id: number }, TaskStatus>,
     set: methods['Set'] as Unary<SetRequest, Versioned>,
     batchSet: methods['BatchSet'] as Unary<

@@ -19,6 +19,7 @@ import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
 import { restoreCommand } from './restore-command.js';
 import { scanCommand } from './scan-command.js';
+import { scrubCommand } from './scrub-command.js';
 import { serveCommand } from './serve-command.js';
 import { statsCommand } from './stats-command.js';
 import { ttlCommand } from './ttl-command.js';
@@ -75,6 +76,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       loadCommand,
       backupCommand,
       restoreCommand,
+      scrubCommand,
       demoCommand,
       chaosCommand,
       inspectCommand,

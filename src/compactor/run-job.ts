@@ -14,6 +14,7 @@ import { NEVER_RESTS, type PaceClock } from './merge-pace.js';
 import { runCopy } from './run-copy.js';
 import { runFlush } from './run-flush.js';
 import { runMerge } from './run-merge.js';
+import { runScrub } from './run-scrub.js';
 
 const PAGE_BYTES = 4096;
 
@@ -38,6 +39,8 @@ function dispatch(fs: FileSystem, job: Job, clock: PaceClock): JobOutput {
       return touchArena(job);
     case 'copy':
       return runCopy(fs, job);
+    case 'scrub':
+      return runScrub(fs, job);
     default:
       return unreachable(job, 'job');
   }

@@ -302,6 +302,14 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
     unit: 'bytes',
     help: 'The most that each merge reads in a second; 0 = no limit.',
   },
+  'scrub.bytesPerSecond': {
+    type: 'integer',
+    default: MIB,
+    min: 0,
+    max: GIB,
+    unit: 'bytes',
+    help: 'What each shard reads again in a second in search of damage, in the background; 0 = nothing.',
+  },
   'pressure.runsSoft': {
     type: 'integer',
     default: 24,

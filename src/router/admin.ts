@@ -26,6 +26,12 @@ export class Admin implements AdminOperations {
     );
   }
 
+  scrub(timeoutMs: number, done: AdminDone<TaskStatus>): void {
+    this.#supervisor.ask({ kind: 'scrub' }, timeoutMs, (error, answer) =>
+      done(error, answer?.task),
+    );
+  }
+
   task(id: number, timeoutMs: number, done: AdminDone<TaskStatus>): void {
     this.#supervisor.ask({ kind: 'task', id }, timeoutMs, (error, answer) =>
       done(error, answer?.task),

@@ -63,6 +63,7 @@ export type AdminQuestion =
   | { kind: 'stats' }
   | { kind: 'kill'; victim: Victim }
   | { kind: 'backup'; request: BackupRequest }
+  | { kind: 'scrub' }
   /** How far it is. */
   | { kind: 'task'; id: number };
 
@@ -71,6 +72,7 @@ export type AdminAnswer =
   | { kind: 'stats'; stats: ClusterStats }
   | { kind: 'kill' }
   | { kind: 'backup'; task: TaskStatus }
+  | { kind: 'scrub'; task: TaskStatus }
   | { kind: 'task'; task: TaskStatus }
   /** Any question may fail. */
   | { kind: 'failed'; code: ErrorCode; message: string };
@@ -84,6 +86,8 @@ export interface AdminOperations {
   killWorker(victim: Victim, timeoutMs: number, done: AdminDone<void>): void;
   /** Done when it has begun. */
   backup(request: BackupRequest, timeoutMs: number, done: AdminDone<TaskStatus>): void;
+  /** A pass over all stored bytes at full speed; done when it has begun. */
+  scrub(timeoutMs: number, done: AdminDone<TaskStatus>): void;
   /** Of what was begun. */
   task(id: number, timeoutMs: number, done: AdminDone<TaskStatus>): void;
 }

@@ -34,6 +34,15 @@ const backup: AdminMethod = {
   },
 };
 
+const scrub: AdminMethod = {
+  isWrite: false,
+  call(admin, _message, timeoutMs, reply) {
+    admin.scrub(timeoutMs, (error, begun) =>
+      reply(error, begun === undefined ? EMPTY : encodeTaskStatus(begun)),
+    );
+  },
+};
+
 const task: AdminMethod = {
   isWrite: false,
   call(admin, message, timeoutMs, reply) {
@@ -47,5 +56,6 @@ export const ADMIN_METHODS = {
   Stats: stats,
   KillWorker: killWorker,
   Backup: backup,
+  Scrub: scrub,
   Task: task,
 } as const satisfies Record<string, AdminMethod>;

@@ -58,6 +58,8 @@ export interface EngineOptions {
   mergeQuietMs: number;
   /** What each merge job reads at the most; 0 = no limit. */
   mergeBytesPerSecond: number;
+  /** What the background scrub reads again; 0 or left out = there is none. */
+  scrubBytesPerSecond?: number;
   /** Without them writes are never slowed; they may still have to wait for an arena. */
   pressure?: PressureLimits;
 }

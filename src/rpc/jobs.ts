@@ -104,7 +104,18 @@ export interface CopiedLog {
   lastSequence: number;
 }
 
-export type Job = FlushJob | MergeJob | FillSegmentJob | TouchArenaJob | CopyJob;
+/** Reads stored bytes again; changes nothing. */
+export interface ScrubJob {
+  kind: 'scrub';
+  dir: string;
+  part:
+    /** `crc32`: of the file up to `from`; the output has that of what follows added. */
+    | { kind: 'slice'; name: string; from: number; length: number; crc32: number }
+    | { kind: 'table'; table: TableMeta }
+    | { kind: 'log'; name: string; number: number; lastSequence: number; sizeBytes: number };
+}
+
+export type Job = FlushJob | MergeJob | FillSegmentJob | TouchArenaJob | CopyJob | ScrubJob;
 
 export interface JobOutput {
   /** Tables written, synced (file and directory), ascending by key. */
@@ -117,6 +128,9 @@ export interface JobOutput {
   entriesShadowed?: number;
   /** By a copy, of its segments. */
   logs?: CopiedLog[];
+  /** By a scrub: of a slice, and what is wrong with the rest. */
+  crc32?: number;
+  damage?: string[];
 }
 
 export type JobResult =

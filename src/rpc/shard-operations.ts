@@ -9,7 +9,11 @@ export type ShardQuestion =
   | { kind: 'pin'; name: string; forMs: number }
   /** Keeps it for so long again. */
   | { kind: 'renew-pin'; name: string; forMs: number }
-  | { kind: 'unpin'; name: string };
+  | { kind: 'unpin'; name: string }
+  /** Starts a pass of the scrub at full speed. */
+  | { kind: 'scrub' }
+  /** How it stands. */
+  | { kind: 'scrub-status'; id: number };
 
 /** To the question of the same kind. */
 export type ShardAnswer =
@@ -17,10 +21,21 @@ export type ShardAnswer =
   /** False: it had ended by itself, and what it kept may be gone. */
   | { kind: 'renew-pin'; isHeld: boolean }
   | { kind: 'unpin' }
+  | { kind: 'scrub'; pass: ScrubPass }
+  | { kind: 'scrub-status'; pass: ScrubPass }
   /** Any question may fail. */
   | { kind: 'failed'; code: ErrorCode; message: string };
 
 export type AnswerTo<Q extends ShardQuestion> = Extract<ShardAnswer, { kind: Q['kind'] }>;
+
+export interface ScrubPass {
+  id: number;
+  isDone: boolean;
+  doneBytes: number;
+  totalBytes: number;
+  /** Files and what is wrong with them. */
+  damage: string[];
+}
 
 /** A shard at one moment: everything through `sequence`, which is durable. */
 export interface ShardPin {

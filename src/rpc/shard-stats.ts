@@ -47,6 +47,11 @@ export const STAT_NAMES = [
   /** Writes refused because a job failed, by what could not be had. */
   'refusedByArenaTotal',
   'refusedBySegmentTotal',
+  /** What the scrub has read again and found, and tables that are out of service. */
+  'scrubPassesTotal',
+  'scrubBytesTotal',
+  'scrubDamageTotal',
+  'damagedTables',
 ] as const;
 export type StatName = (typeof STAT_NAMES)[number];
 

@@ -301,7 +301,7 @@ export class Engine {
 
   /** A line for the log when what writes meet has changed; call it now and then. */
   takeLogLine(): LogMessage | undefined {
-    return this.#admission.takeLogLine();
+    return this.#keeper.scrubber.takeLogLine() ?? this.#admission.takeLogLine();
   }
 
   /** Figures for the counters. */
@@ -318,6 +318,7 @@ export class Engine {
       tableBytes: tables.reduce((sum, { meta }) => sum + meta.sizeBytes, 0),
       tableEntries: tables.reduce((sum, { meta }) => sum + meta.entryCount, 0),
       mappedTables: tables.filter(({ reader }) => reader.isMapped).length,
+      damagedTables: this.#keeper.state.damaged?.length ?? 0,
       ...this.#admission.figures(),
       ...this.#keeper.totals,
     };
@@ -343,7 +344,8 @@ export class Engine {
   /** Small groups fill the log sooner than the MemTable: then the log's bound freezes it. */
   #freezeForWal(): void {
     if (this.#pending.length > 0 || !this.#stack.ensureActive()) return;
-    if (this.#wal.liveBytes < this.#options.walLiveBytesMax) return;
+    const isDue = this.#wal.liveBytes >= this.#options.walLiveBytesMax || this.#keeper.wantsFlush;
+    if (!isDue) return;
     if (this.#stack.frozen.length > 0 || this.#stack.active.entryCount === 0) return;
     if (this.#stack.canFreeze) this.#stack.freeze();
   }
@@ -379,7 +381,9 @@ export class Engine {
   }
 }
 
-export interface EngineFigures extends ReturnType<Admission['figures']> {
+type Totals = Housekeeper['totals'];
+
+export interface EngineFigures extends ReturnType<Admission['figures']>, Totals {
   durableSequence: number;
   walLiveBytes: number;
   memTableBytes: number;
@@ -389,9 +393,5 @@ export interface EngineFigures extends ReturnType<Admission['figures']> {
   tableBytes: number;
   tableEntries: number;
   mappedTables: number;
-  flushesTotal: number;
-  flushBytesTotal: number;
-  mergesTotal: number;
-  mergeReadBytesTotal: number;
-  mergeWrittenBytesTotal: number;
+  damagedTables: number;
 }

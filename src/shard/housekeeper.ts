@@ -21,6 +21,7 @@ import type { EngineEnv } from './engine-env.js';
 import type { MemTableStack } from './mem-table-stack.js';
 import { Merges } from './merges.js';
 import { NUMBER_LEASE, type Recovered } from './recovery.js';
+import { Scrubber } from './scrubber.js';
 import { TablePins } from './table-pins.js';
 import type { TableOpener, Version } from './version.js';
 import { WalHolds } from './wal-holds.js';
@@ -49,6 +50,9 @@ export class Housekeeper {
   readonly holds: WalHolds;
   /** Of who copies tables. */
   readonly pins = new TablePins();
+  readonly scrubber: Scrubber;
+  /** What the log holds is to be in tables soon. */
+  wantsFlush = false;
   /** Wall time; no write in tables was committed later. */
   tablesAtMs: number;
   readonly #env: EngineEnv;
@@ -91,6 +95,23 @@ export class Housekeeper {
     this.#stack = stack;
     this.#snapshots = snapshots;
     this.#replayed = 0;
+    this.scrubber = new Scrubber(env, options, {
+      version: () => this.version,
+      segments: () => {
+        const segments = this.#wal.segmentsFrom(this.#manifest.state.flushedSequence + 1);
+        return segments.filter(({ syncedOffset }) => syncedOffset === undefined);
+      },
+      outOfService: (table) =>
+        this.#commit(
+          () => ({
+            damaged: this.version.tables().some(({ meta }) => meta.number === table) ? [table] : [],
+          }),
+          () => {},
+        ),
+      flushSoon: () => {
+        this.wantsFlush = true;
+      },
+    });
     this.#merges = new Merges(env, options, {
       version: () => this.version,
       snapshots,
@@ -108,7 +129,7 @@ export class Housekeeper {
   }
 
   get totals() {
-    return { ...this.#flushTotals, ...this.#merges.totals };
+    return { ...this.#flushTotals, ...this.#merges.totals, ...this.scrubber.totals };
   }
 
   /** The most recent failure that has not been made good, for who must wait because of it. */
@@ -139,6 +160,7 @@ export class Housekeeper {
     if (this.#ready('segment', now)) this.#orderSegment();
     if (this.#ready('flush', now)) this.#startFlush();
     if (this.#commits.length === 0) this.#merges.run(now);
+    if (this.#commits.length === 0) this.scrubber.run(now);
     return this.#nextDue(now);
   }
 
@@ -170,6 +192,7 @@ export class Housekeeper {
   close(): void {
     this.#closed = true;
     this.#merges.close();
+    this.scrubber.close();
     this.version.close();
     this.#manifest.close();
   }
@@ -177,7 +200,9 @@ export class Housekeeper {
   /** Who runs already, or waits for a commit, has nothing to try again before that is over. */
   #nextDue(now: number): number {
     let due = now + IDLE_MS;
-    if (this.#commits.length === 0) due = Math.max(now, Math.min(due, this.#merges.dueMs));
+    if (this.#commits.length === 0) {
+      due = Math.max(now, Math.min(due, this.#merges.dueMs, this.scrubber.dueMs));
+    }
     for (const [task, { retryAtMs }] of this.#failures) {
       const isHeld = this.#busy.has(task) || (task !== 'commit' && this.#commits.length > 0);
       if (!isHeld) due = Math.min(due, retryAtMs);
@@ -234,6 +259,7 @@ export class Housekeeper {
       this.#stack.dropOldest();
       if (this.#replayed > 0 && --this.#replayed === 0) this.#remove(DISTRUST_FILE);
       this.#wal.release(flushedSequence, this.holds.keepFrom);
+      this.wantsFlush = false;
       this.#merges.noteFlush();
       this.#flushTotals.flushesTotal++;
       this.#flushTotals.flushBytesTotal += output.bytesWritten;

@@ -172,7 +172,9 @@ export class Merges {
     return now >= this.#flushedMs + this.#options.mergeQuietMs;
   }
 
+  /** Merged at the moment, or never: what is damaged must not get a fresh checksum. */
   #isBusy({ id }: { id: number }): boolean {
+    if (this.#host.version().isDamaged(id)) return true;
     for (const { inputs } of this.#merges) {
       if (inputs.some((input) => input.id === id)) return true;
     }

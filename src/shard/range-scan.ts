@@ -10,6 +10,7 @@ import {
   type ReverseCursor,
 } from '../storage/entry-cursor.js';
 import { compareBytes } from '../storage/key-bytes.js';
+import { UNREADABLE, unreadableError } from './damaged-table.js';
 
 export interface ScanRange {
   /** Inclusive lower bound; undefined = from the first key. */
@@ -51,7 +52,10 @@ export function scanForward(source: EntryCursor, range: ScanRange, sink: PageSin
       last.take(source);
       isDecided = false;
     }
-    if (isDecided || source.sequence > snapshot) continue;
+    if (isDecided || source.sequence > snapshot) {
+      if (source.sequence === UNREADABLE) throw unreadableError(source);
+      continue;
+    }
     const isGone = source.kind === KIND_DELETE || isExpired(source.expiresAtMs, nowMs);
     if (!isGone && !sink.add(source)) return { kind: 'more', key: keyOf(source) };
     isDecided = true;
@@ -67,6 +71,7 @@ export function scanBackward(source: ReverseCursor, range: ScanRange, sink: Page
   for (let looked = 0; source.valid; source.previous(), looked++) {
     if (from !== undefined && !isAtOrAbove(source, from)) break;
     if (looked >= LOOKED_AT_MAX) return { kind: 'more', key: keyOf(source) };
+    if (source.sequence === UNREADABLE) throw unreadableError(source);
     const isGone = source.kind === KIND_DELETE || isExpired(source.expiresAtMs, nowMs);
     if (!isGone && !sink.add(source)) return { kind: 'more', key: keyOf(source) };
   }

@@ -8,6 +8,7 @@ import { encodeEdit, MANIFEST_VERSION } from '../storage/manifest-format.js';
 import { type ManifestState, snapshotEdit, tablesOf } from '../storage/manifest-state.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import type { EngineEnv } from './engine-env.js';
+import type { Scrubber } from './scrubber.js';
 import type { TablePins } from './table-pins.js';
 import type { WalHolds } from './wal-holds.js';
 
@@ -17,6 +18,7 @@ export interface DeskHost {
   readonly tablesAtMs: number;
   readonly holds: WalHolds;
   readonly pins: TablePins;
+  readonly scrubber: Scrubber;
 }
 
 export class ShardDesk {
@@ -55,6 +57,13 @@ export class ShardDesk {
         pins.unpin(question.name);
         holds.release(question.name);
         return { kind: 'unpin' };
+      case 'scrub':
+        return { kind: 'scrub', pass: this.#host.scrubber.startPass() };
+      case 'scrub-status': {
+        const pass = this.#host.scrubber.status(question.id);
+        if (pass !== undefined) return { kind: 'scrub-status', pass };
+        throw new StormError('NOT_FOUND', `The shard knows of no pass ${question.id}`);
+      }
       default:
         return unreachable(question, 'question to a shard');
     }
@@ -62,6 +71,7 @@ export class ShardDesk {
 
   #pin(name: string, forMs: number): ShardPin {
     const { state, tablesAtMs, pins, holds } = this.#host;
+    if (state.damaged !== undefined) throw damagedError(state.damaged);
     const { shard, storeUuid, walLiveBytesMax, walSegmentBytes } = this.#options;
     const untilMs = this.#until(forMs);
     const segments = this.#wal.segmentsFrom(0).filter(({ number }) => number >= state.minSegment);
@@ -89,4 +99,10 @@ export class ShardDesk {
   #until(forMs: number): number {
     return this.#env.clock.monotonicMs() + forMs;
   }
+}
+
+function damagedError(tables: readonly number[]): StormError {
+  const what = `${tables.length} tables are damaged and out of service (${tables.join(', ')})`;
+  const next = 'there is no whole store to back up: restore an earlier backup, or salvage';
+  return new StormError('DATA_CORRUPTION', `${what}; ${next}`);
 }

@@ -12,10 +12,12 @@ import type { PlacedTable } from '../storage/manifest-format.js';
 import type { ManifestState } from '../storage/manifest-state.js';
 import { ReverseRunCursor, RunCursor, type RunTables } from '../storage/run-cursor.js';
 import { TableReader, type TableReaderOptions } from '../storage/table-reader.js';
+import { DamagedTable } from './damaged-table.js';
 
 export interface OpenTable {
   readonly meta: PlacedTable;
-  readonly reader: TableReader;
+  /** Or what stands in the place of one that is out of service. */
+  readonly reader: TableReader | DamagedTable;
 }
 
 export interface OpenRun {
@@ -56,9 +58,12 @@ export class Version {
   ): Version {
     const open = new Map(this.tables().map((table) => [table.meta.number as number, table]));
     const fresh: TableReader[] = [];
+    const damaged = new Set(state.damaged);
     const tableOf = (meta: PlacedTable): OpenTable => {
       const known = open.get(meta.number);
-      if (known !== undefined) return known;
+      const isDamaged = damaged.has(meta.number);
+      if (known !== undefined && isDamaged === known.reader instanceof DamagedTable) return known;
+      if (isDamaged) return { meta, reader: new DamagedTable(opener.dir, meta) };
       const opened = ready?.get(meta.number);
       if (opened !== undefined) return { meta, reader: opened };
       const reader = TableReader.open(opener.fs, opener.dir, meta, opener.options);
@@ -80,6 +85,12 @@ export class Version {
 
   tables(): OpenTable[] {
     return this.runs.flatMap(({ tables }) => tables);
+  }
+
+  /** True when a table of that run is out of service. */
+  isDamaged(run: number): boolean {
+    const found = this.runs.find(({ id }) => id === run);
+    return found?.tables.some(({ reader }) => reader instanceof DamagedTable) ?? false;
   }
 
   /** Tables of this version that `next` no longer has. */
@@ -150,7 +161,7 @@ function metasOf({ tables }: OpenRun): PlacedTable[] {
 /** Readers are open already and stay so: the version owns them. */
 function tablesOf<Cursor extends EntryView>(
   { tables }: OpenRun,
-  cursorOf: (reader: TableReader) => Cursor,
+  cursorOf: (reader: OpenTable['reader']) => Cursor,
 ): RunTables<Cursor> {
   const readers = new Map(tables.map(({ meta, reader }) => [meta.number, reader]));
   return {

@@ -30,6 +30,8 @@ export interface ManifestEdit {
   minSegment?: number;
   add?: PlacedTable[];
   remove?: number[];
+  /** Tables that are damaged and out of service from now on; they stay until they are removed. */
+  damaged?: number[];
   /** Order of the runs after this edit, newest first. */
   runs?: number[];
 }
@@ -56,7 +58,7 @@ export function decodeEdit(payload: Uint8Array, file: string, offset: number): M
     if (name === 'snapshot') edit.snapshot = decodeSnapshot(value, file, broken);
     else if (isCounter(name)) edit[name] = integer(value, name, broken);
     else if (name === 'add') edit.add = list(value, name, broken).map((t) => table(t, broken));
-    else if (name === 'remove' || name === 'runs') {
+    else if (name === 'remove' || name === 'runs' || name === 'damaged') {
       edit[name] = list(value, name, broken).map((n) => integer(n, name, broken));
     } else throw broken(`unknown field ${name}`);
   }

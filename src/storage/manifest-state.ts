@@ -18,6 +18,8 @@ export interface ManifestState {
   minSegment: number;
   /** Newest first. */
   runs: readonly SortedRun[];
+  /** Numbers of tables that are damaged and out of service; left out: none. */
+  damaged?: readonly number[];
 }
 
 export const EMPTY_STATE: ManifestState = {
@@ -32,13 +34,16 @@ export const EMPTY_STATE: ManifestState = {
 /** The state after `edit`; an edit that contradicts the state throws DATA_CORRUPTION. */
 export function applyEdit(state: ManifestState, edit: ManifestEdit): ManifestState {
   const base = edit.snapshot === undefined ? state : EMPTY_STATE;
+  const runs = applyTables(base.runs, edit);
+  const damaged = damagedOf(base, edit, runs);
   return {
     ownerEpoch: edit.snapshot?.ownerEpoch ?? base.ownerEpoch,
     nextNumber: rising('nextNumber', base.nextNumber, edit.nextNumber),
     flushedSequence: rising('flushedSequence', base.flushedSequence, edit.flushedSequence),
     durableSequence: rising('durableSequence', base.durableSequence, edit.durableSequence),
     minSegment: rising('minSegment', base.minSegment, edit.minSegment),
-    runs: applyTables(base.runs, edit),
+    runs,
+    ...(damaged.length > 0 && { damaged }),
   };
 }
 
@@ -55,11 +60,21 @@ export function snapshotEdit(
     minSegment: state.minSegment,
     add: state.runs.flatMap(({ tables }) => tables),
     runs: state.runs.map(({ id }) => id),
+    ...(state.damaged !== undefined && { damaged: [...state.damaged] }),
   };
 }
 
 export function tablesOf(state: ManifestState): PlacedTable[] {
   return state.runs.flatMap(({ tables }) => tables);
+}
+
+function damagedOf(base: ManifestState, edit: ManifestEdit, runs: readonly SortedRun[]): number[] {
+  const all = new Set([...(base.damaged ?? []), ...(edit.damaged ?? [])]);
+  if (all.size === 0) return [];
+  const present = new Set(runs.flatMap(({ tables }) => tables).map((t) => t.number as number));
+  const unknown = (edit.damaged ?? []).find((number) => !present.has(number));
+  if (unknown !== undefined) throw contradiction(`table ${unknown} is damaged but not there`);
+  return [...all].filter((number) => present.has(number)).sort((a, b) => a - b);
 }
 
 function rising(name: string, before: number, after: number | undefined): number {

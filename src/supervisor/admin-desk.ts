@@ -48,6 +48,8 @@ async function answer(question: AdminQuestion, source: AdminSource): Promise<Adm
       return { kind: 'kill' };
     case 'backup':
       return { kind: 'backup', task: workOf(source).backup(question.request) };
+    case 'scrub':
+      return { kind: 'scrub', task: workOf(source).scrub() };
     case 'task':
       return { kind: 'task', task: workOf(source).status(question.id) };
     default:

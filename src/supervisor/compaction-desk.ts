@@ -155,12 +155,12 @@ export class CompactionDesk {
 }
 
 function laneOf(job: Job): Lane {
-  return job.kind === 'merge' || job.kind === 'copy' ? 'merge' : 'quick';
+  return ['merge', 'copy', 'scrub'].includes(job.kind) ? 'merge' : 'quick';
 }
 
 /** Lower goes first. */
 function rank(job: Job): number {
-  if (job.kind === 'touch-arena' || job.kind === 'copy') return 1;
+  if (['touch-arena', 'copy', 'scrub'].includes(job.kind)) return 1;
   return job.kind === 'merge' && job.part !== undefined ? 1 : 0;
 }
 

@@ -7,6 +7,7 @@ import type { FileSystem } from '../storage/file-system.js';
 import type { Root } from '../storage/root-manifest.js';
 import { type BackupHost, runBackup } from './backup-run.js';
 import type { Log } from './log.js';
+import { runScrubPass } from './scrub-pass.js';
 import { Tasks } from './tasks.js';
 import type { Timers } from './timers.js';
 
@@ -52,6 +53,11 @@ export class OperatorWork {
         throw failure;
       }
     });
+  }
+
+  scrub(): TaskStatus {
+    this.#refuseIfClosed();
+    return this.#tasks.start('scrub', (report) => runScrubPass(this.#host(), report));
   }
 
   status(id: number): TaskStatus {

@@ -21,7 +21,7 @@ export function planCluster(
   sharesPorts = canSharePorts(process.version, process.platform),
 ): ClusterPlan {
   const { grpc, http, limits, router, wal, table, read } = config;
-  const { compaction, pressure, supervision, admin } = config;
+  const { compaction, scrub, pressure, supervision, admin } = config;
   if (table.compression === 'lz4') requireLz4('table.compression cannot be lz4');
   const memory = planMemory(config, shardCount, router.threads);
   return {
@@ -66,6 +66,7 @@ export function planCluster(
       mergeGarbagePercentQuiet: compaction.garbagePercentQuiet,
       mergeQuietMs: compaction.quietMs,
       mergeBytesPerSecond: compaction.bytesPerSecond,
+      scrubBytesPerSecond: scrub.bytesPerSecond,
       pressure,
     },
     linkSizes: memory.rings,

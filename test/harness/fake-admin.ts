@@ -81,6 +81,11 @@ export class FakeAdmin implements AdminOperations {
     done(this.failWith, this.failWith === undefined ? this.taskStatus : undefined);
   }
 
+  scrub(timeoutMs: number, done: AdminDone<TaskStatus>): void {
+    this.timeouts.push(timeoutMs);
+    done(this.failWith, this.failWith === undefined ? this.taskStatus : undefined);
+  }
+
   task(id: number, timeoutMs: number, done: AdminDone<TaskStatus>): void {
     this.timeouts.push(timeoutMs);
     done(this.failWith, this.failWith === undefined ? { ...this.taskStatus, id } : undefined);

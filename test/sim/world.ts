@@ -39,6 +39,7 @@ export const COUNTERS = [
   'fill-segment',
   'touch-arena',
   'copy',
+  'scrub',
   'diskErrors',
   'stalls',
   'jumps',

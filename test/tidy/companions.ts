@@ -11,6 +11,8 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/router/worker.ts': 'test/cluster/start-and-stop.test.ts',
   'src/shard/worker.ts': 'test/cluster/start-and-stop.test.ts',
   'src/shard/shard-thread.ts': 'test/cluster/start-and-stop.test.ts',
+  // A lock around the body of a command.
+  'src/cli/locked-data-dir.ts': 'test/cli/reshard-command.test.ts',
   // Halves of the router, which sees them as one.
   'src/router/batch-part.ts': 'test/router/batch-set.test.ts',
   'src/router/conditional-write.ts': 'test/router/conditions.test.ts',
@@ -54,6 +56,12 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/supervisor/backup-run.ts': 'test/cluster/backup.test.ts',
   'src/supervisor/operator-work.ts': 'test/cluster/backup.test.ts',
   'src/supervisor/shard-questions.ts': 'test/cluster/backup.test.ts',
+  // The scrub, on a real cluster with a damaged file.
+  'src/cli/scrub-command.ts': 'test/cluster/scrub.test.ts',
+  'src/compactor/run-scrub.ts': 'test/cluster/scrub.test.ts',
+  'src/shard/damaged-table.ts': 'test/cluster/scrub.test.ts',
+  'src/shard/scrubber.ts': 'test/cluster/scrub.test.ts',
+  'src/supervisor/scrub-pass.ts': 'test/cluster/scrub.test.ts',
 };
 
 export function checkTestsExist(repository: Repository): Violation[] {

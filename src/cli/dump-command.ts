@@ -1,15 +1,12 @@
-import { resolve } from 'node:path';
 import { StormError } from '../base/errors.js';
-import { systemRandom } from '../base/random.js';
 import { systemClock } from '../base/system-clock.js';
 import { DumpEncoder, type DumpEntry, type DumpFormat } from '../offline/dump-format.js';
 import { storedEntries } from '../offline/stored-entries.js';
 import { nodeFileSystem } from '../storage/node-file-system.js';
-import { DataDirLock } from '../supervisor/data-dir-lock.js';
-import { systemTimers } from '../supervisor/timers.js';
 import { callServer, SERVER_OPTIONS } from './call-server.js';
 import { type CommandIo, type CommandSpec, type OptionValues, textOption } from './command.js';
 import { EXIT } from './exit-codes.js';
+import { withLockedDataDir } from './locked-data-dir.js';
 import { ProgressLine } from './progress-line.js';
 
 const CHUNK_ENTRIES = 1000;
@@ -47,7 +44,7 @@ export const dumpCommand: CommandSpec = {
     };
     let fresh = false;
     if (dir === undefined) fresh = await dumpServer(io, options, prefix, take);
-    else await dumpDataDir(resolve(dir), prefix, take);
+    else await dumpDataDir(dir, prefix, take);
     io.out(encoder.trailer(fresh));
     progress.end();
     if (fresh) io.say('Some keys are of a later moment: a snapshot grew too old meanwhile');
@@ -88,15 +85,10 @@ async function dumpDataDir(
   prefix: Uint8Array,
   take: (entries: readonly DumpEntry[]) => void,
 ): Promise<void> {
-  if (nodeFileSystem.stat(dir)?.kind !== 'directory') {
-    throw new StormError('INVALID_ARGUMENT', `There is no data dir ${dir}`);
-  }
-  const env = { clock: systemClock, random: systemRandom, timers: systemTimers };
-  const lock = await DataDirLock.acquire(dir, env);
-  try {
+  await withLockedDataDir(dir, (path) => {
     let chunk: DumpEntry[] = [];
     let bytes = 0;
-    for (const e of storedEntries(nodeFileSystem, dir, { prefix, nowMs: systemClock.wallMs() })) {
+    for (const e of storedEntries(nodeFileSystem, path, { prefix, nowMs: systemClock.wallMs() })) {
       const key = Buffer.from(e.keyBytes.subarray(e.keyStart, e.keyStart + e.keyLength));
       const value = Buffer.from(e.valueBytes.subarray(e.valueStart, e.valueStart + e.valueLength));
       chunk.push({ key, value, version: e.sequence, expiresAtMs: e.expiresAtMs });
@@ -107,7 +99,5 @@ async function dumpDataDir(
       bytes = 0;
     }
     take(chunk);
-  } finally {
-    await lock.release();
-  }
+  });
 }

@@ -17,6 +17,7 @@ import { loadCommand } from './load-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
 import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
+import { reshardCommand } from './reshard-command.js';
 import { restoreCommand } from './restore-command.js';
 import { scanCommand } from './scan-command.js';
 import { scrubCommand } from './scrub-command.js';
@@ -74,6 +75,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       statsCommand,
       dumpCommand,
       loadCommand,
+      reshardCommand,
       backupCommand,
       restoreCommand,
       scrubCommand,

@@ -7,6 +7,8 @@ const KEY_BYTES_FIRST = 256;
 export class NewestEntries {
   /** Shows the entry while `next` returned true. */
   readonly entry: EntryCursor;
+  /** Entries so far, also those that were not shown. */
+  seen = 0;
   readonly #nowMs: number;
   #last = new Uint8Array(KEY_BYTES_FIRST);
   #lastLength = -1;
@@ -24,6 +26,7 @@ export class NewestEntries {
     if (!this.#isMoved) entry.next();
     this.#isMoved = false;
     for (; entry.valid; entry.next()) {
+      this.seen++;
       const { keyBytes, keyStart, keyLength } = entry;
       if (this.#isLast(keyBytes, keyStart, keyLength)) continue;
       if (keyLength > this.#last.length) this.#last = new Uint8Array(keyLength * 2);

@@ -94,7 +94,7 @@ function refuseWithoutManifest(fs: FileSystem, dir: string): void {
 }
 
 /** One table of each run is open at a time. */
-class ReadTables implements RunTables {
+export class ReadTables implements RunTables {
   readonly #fs: FileSystem;
   readonly #dir: string;
   readonly #open = new Map<number, TableReader>();

@@ -19,6 +19,8 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   link(existing: string, to: string): void;
   remove(path: string): void;
+  /** Removes a directory, which must be empty. */
+  removeDir(path: string): void;
   /** Makes creations, renames and removals in the directory durable. */
   syncDir(dir: string): void;
   space(dir: string): DiskSpace;

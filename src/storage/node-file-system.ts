@@ -16,6 +16,7 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  rmdirSync,
   statfsSync,
   statSync,
   unlinkSync,
@@ -45,6 +46,7 @@ export const nodeFileSystem: FileSystem = {
   rename: renameSync,
   link: linkSync,
   remove: unlinkSync,
+  removeDir: rmdirSync,
   syncDir,
   space: spaceOf,
 };

@@ -34,6 +34,8 @@ export interface Root {
   readonly slotMapEpoch: number;
   /** By shard id; together they hold each slot exactly once. */
   readonly slotRanges: readonly SlotRange[];
+  /** The shards' folders are still to be moved out of RESHARD_DIR: see reshard-switch.ts. */
+  readonly incoming?: true;
 }
 
 export interface RootOptions {
@@ -68,6 +70,17 @@ export function openOrCreateRoot(fs: FileSystem, dir: string, options: RootOptio
  * version or another hash function is FAILED_PRECONDITION.
  */
 export function readRoot(fs: FileSystem, dir: string): Root | undefined {
+  const root = readRootOfAnyKind(fs, dir);
+  if (root?.incoming === undefined) return root;
+  throw new StormError(
+    'FAILED_PRECONDITION',
+    `A reshard of ${dir} was interrupted behind its switch: start the server once, or run ` +
+      '`stormkv reshard` again, and it is completed',
+  );
+}
+
+/** The same, also of a data dir whose reshard was interrupted behind its switch. */
+export function readRootOfAnyKind(fs: FileSystem, dir: string): Root | undefined {
   if (fs.stat(dir) === undefined) return undefined;
   const fields = readCheckedJson(fs, dir, ROOT_FILE);
   return fields === undefined ? undefined : decodeRoot(fields, `${dir}/${ROOT_FILE}`);
@@ -118,6 +131,7 @@ export function encodeRoot(root: Root): object {
     slotHash: SLOT_HASH_ID,
     slotMapEpoch: root.slotMapEpoch,
     slotRanges: root.slotRanges.map(({ first, last }) => [first, last]),
+    ...(root.incoming && { incoming: true }),
   };
 }
 
@@ -147,7 +161,9 @@ export function decodeRoot(fields: Record<string, unknown>, path: string): Root 
   if (slotRanges === undefined || slotRanges.length !== shardCount) {
     throw broken('The slot ranges do not give each slot to exactly one shard');
   }
-  return { storeUuid, shardCount, slotMapEpoch, slotRanges };
+  const { incoming } = fields;
+  if (incoming !== undefined && incoming !== true) throw broken('"incoming" is malformed');
+  return { storeUuid, shardCount, slotMapEpoch, slotRanges, ...(incoming && { incoming }) };
 }
 
 function decodeRanges(value: unknown): SlotRange[] | undefined {
@@ -173,7 +189,7 @@ function checkShardCount(dir: string, root: Root, wanted: number | undefined): v
   throw new StormError(
     'FAILED_PRECONDITION',
     `The data dir ${dir} has ${root.shardCount} shards, ${wanted} were asked for: start with ` +
-      `--shards ${root.shardCount}, or reshard it later`,
+      `--shards ${root.shardCount}, or rewrite it: stormkv reshard ${dir} --shards ${wanted}`,
   );
 }
 

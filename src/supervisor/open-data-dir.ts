@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.js';
 import type { Random } from '../base/random.js';
 import { type Config, shardCountFor } from '../config/config.js';
 import type { FileSystem } from '../storage/file-system.js';
+import { finishReshard } from '../storage/reshard-switch.js';
 import { makeDurableDir, openOrCreateRoot, type Root, readRoot } from '../storage/root-manifest.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { DataDirLock } from './data-dir-lock.js';
@@ -31,6 +32,7 @@ export async function openDataDir(config: Config, env: DataDirEnv): Promise<Open
   makeDurableDir(env.fs, dataDir);
   const lock = await DataDirLock.acquire(dataDir, env);
   try {
+    finishReshard(env.fs, dataDir);
     return { ...openRoot(config, dataDir, env), releaseLock: () => lock.release() };
   } catch (error) {
     await lock.release();

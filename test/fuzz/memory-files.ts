@@ -31,6 +31,7 @@ export class MemoryFiles implements FileSystem {
   rename = refuse;
   link = refuse;
   remove = refuse;
+  removeDir = refuse;
   syncDir = refuse;
   space = refuse;
 }

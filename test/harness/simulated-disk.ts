@@ -247,6 +247,15 @@ export class SimulatedDisk implements FileSystem {
     this.#freeIfUnused(node);
   }
 
+  removeDir(path: string): void {
+    this.#enter({ kind: 'remove', path });
+    const { dir, name, node } = this.#names.place(path, 'removeDir');
+    if (node === undefined) throw systemError('ENOENT', 'removeDir', path);
+    if (!(node instanceof SimulatedDirectory)) throw systemError('ENOTDIR', 'removeDir', path);
+    if (node.entries.size > 0) throw systemError('ENOTEMPTY', 'removeDir', path);
+    this.#names.change(this.#moment, [{ dir, name, node: undefined }]);
+  }
+
   syncDir(dir: string): void {
     const node = this.#names.directory(dir, 'syncDir');
     try {

@@ -82,6 +82,10 @@ export class ThreadDisk implements FileSystem {
     this.call(() => this.#disk.remove(path));
   }
 
+  removeDir(path: string): void {
+    this.call(() => this.#disk.removeDir(path));
+  }
+
   syncDir(dir: string): void {
     this.call(() => this.#disk.syncDir(dir));
   }

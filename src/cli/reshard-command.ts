@@ -1,0 +1,101 @@
+import { StormError } from '../base/errors.js';
+import { systemRandom } from '../base/random.js';
+import { systemClock } from '../base/system-clock.js';
+import { configWith } from '../config/load-config.js';
+import { planReshard, type ReshardOptions, reshard } from '../offline/reshard.js';
+import { nodeFileSystem } from '../storage/node-file-system.js';
+import { type CommandIo, type CommandSpec, textOption } from './command.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { withLockedDataDir } from './locked-data-dir.js';
+import { parseNumber } from './parse-number.js';
+import { ProgressLine } from './progress-line.js';
+
+const SHARDS_MAX = 256;
+
+export const reshardCommand: CommandSpec = {
+  name: 'reshard',
+  summary: 'Rewrite the data dir of a stopped server for another number of shards',
+  arguments: [{ name: 'datadir', help: 'the data dir; it must not be in use' }],
+  options: [
+    { flags: '--shards <number>', help: 'so many shards it has afterwards' },
+    { flags: '--dry-run', help: 'say what would be done; nothing is rewritten' },
+    { flags: '--yes', help: 'do it; without this nothing is rewritten either' },
+    { flags: '--json', help: 'print the result as one JSON object' },
+  ],
+  examples: [
+    'stormkv reshard ./data --shards 8 --dry-run',
+    'stormkv reshard ./data --shards 8 --yes',
+  ],
+  async run(io, [given = ''], options) {
+    const text = textOption(options, 'shards');
+    if (text === undefined) throw new StormError('INVALID_ARGUMENT', 'Say how many: --shards 8');
+    const shardCount = parseNumber('--shards', text, 1, SHARDS_MAX);
+    const isDry = options['dryRun'] === true || options['yes'] !== true;
+    return await withLockedDataDir(given, (dir) => {
+      const asJson = options['json'] === true;
+      return isDry ? plan(io, dir, shardCount, asJson) : rewrite(io, dir, shardCount, asJson);
+    });
+  },
+};
+
+function optionsOf(io: CommandIo, shardCount: number): ReshardOptions {
+  const { table, wal } = configWith({});
+  const line = new ProgressLine(io, systemClock);
+  return {
+    shardCount,
+    table: { ...table, tableBytesMax: table.bytesMax },
+    walSegmentBytes: wal.segmentBytes,
+    random: systemRandom,
+    nowMs: systemClock.wallMs(),
+    progress(phase, done, total) {
+      line.show(() => {
+        const part = `${Math.floor((done * 100) / total)} %`;
+        return `${phase}: ${done} of ${total} entries, ${part}${line.timeLeft(done, total)}`;
+      });
+    },
+  };
+}
+
+function plan(io: CommandIo, dir: string, shardCount: number, asJson: boolean): ExitCode {
+  const { root, entries, dataBytes, freeBytes } = planReshard(
+    nodeFileSystem,
+    dir,
+    optionsOf(io, shardCount),
+  );
+  const fromShards = root.shardCount;
+  if (asJson) {
+    const result = { dir, fromShards, toShards: shardCount, entries, dataBytes, freeBytes };
+    io.out(`${JSON.stringify({ ...result, done: false })}\n`);
+    return EXIT.ok;
+  }
+  io.out(
+    `${dir}: from ${fromShards} to ${shardCount} shards, up to ${entries} entries. It needs about ` +
+      `${mebibytes(dataBytes)} beside what is there; ${mebibytes(freeBytes)} are free.\n` +
+      'Nothing was rewritten. Make a backup, then run it with --yes\n',
+  );
+  return EXIT.ok;
+}
+
+function rewrite(io: CommandIo, dir: string, shardCount: number, asJson: boolean): ExitCode {
+  const begunMs = systemClock.monotonicMs();
+  const result = reshard(nodeFileSystem, dir, optionsOf(io, shardCount));
+  const seconds = (systemClock.monotonicMs() - begunMs) / 1000;
+  if (asJson) {
+    io.out(`${JSON.stringify({ dir, ...result, seconds, done: true })}\n`);
+    return EXIT.ok;
+  }
+  const rate = Math.round(result.entries / Math.max(seconds, 0.001));
+  io.out(
+    `${dir}: ${result.fromShards} shards became ${result.toShards} with ${result.entries} entries ` +
+      `(${result.leftBehind} that were superseded, deleted or expired are left behind), read back ` +
+      `and found the same: ${result.digest}\n` +
+      `${Math.round(seconds * 10) / 10} s, ${rate} entries/s. New versions begin above ` +
+      `${result.lastSequence}. Start the server without --shards, or with --shards ` +
+      `${result.toShards}\n`,
+  );
+  return EXIT.ok;
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
+}

@@ -30,6 +30,8 @@ export interface ManifestIdentity {
   storeUuid: string;
 }
 
+/** Of CURRENT; a file without a version has this one. */
+const CURRENT_VERSION = 0;
 /** A manifest that has grown beyond this is replaced by a snapshot of its state. */
 const ROLL_BYTES = 4 << 20;
 
@@ -44,8 +46,15 @@ export function readManifest(
 ): { state: ManifestState; number: number; edits: number } | undefined {
   const current = readCheckedJson(fs, dir, CURRENT_FILE);
   if (current === undefined) return undefined;
-  const { manifest, nonce, storeUuid } = current;
+  const { manifest, nonce, storeUuid, version = CURRENT_VERSION } = current;
   const currentPath = `${dir}/${CURRENT_FILE}`;
+  if (version !== CURRENT_VERSION) {
+    throw new StormError(
+      'FAILED_PRECONDITION',
+      `${currentPath} has format version ${String(version)}, this program reads ` +
+        `${CURRENT_VERSION}: use the program version that wrote it, or a newer one`,
+    );
+  }
   if (!isNumber(manifest) || !isNumber(nonce)) {
     throw new CorruptionError('CURRENT names no manifest', { file: currentPath, offset: 0 });
   }

@@ -10,7 +10,7 @@ const FUNCTION_LINES_MAX = 70;
 const SOURCE_LINES_MAX = 400;
 const FILE_BYTES_MAX = 64 * 1024;
 /** Fixtures, and what npm writes. */
-const LARGE_FILES = /^test\/testdata\/|^package-lock\.json$/;
+const LARGE_FILES = /^test\/(testdata|fixtures)\/|^package-lock\.json$/;
 
 export function checkLineLengths(repository: Repository): Violation[] {
   return repository.sources.flatMap((file) => {

@@ -19,6 +19,7 @@ import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
 import { reshardCommand } from './reshard-command.js';
 import { restoreCommand } from './restore-command.js';
+import { salvageCommand } from './salvage-command.js';
 import { scanCommand } from './scan-command.js';
 import { scrubCommand } from './scrub-command.js';
 import { serveCommand } from './serve-command.js';
@@ -79,6 +80,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       backupCommand,
       restoreCommand,
       scrubCommand,
+      salvageCommand,
       demoCommand,
       chaosCommand,
       inspectCommand,

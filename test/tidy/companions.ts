@@ -56,6 +56,10 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/supervisor/backup-run.ts': 'test/cluster/backup.test.ts',
   'src/supervisor/operator-work.ts': 'test/cluster/backup.test.ts',
   'src/supervisor/shard-questions.ts': 'test/cluster/backup.test.ts',
+  // Parts of salvage, against damaged data dirs.
+  'src/cli/salvage-command.ts': 'test/offline/salvage.test.ts',
+  'src/offline/salvaged-log.ts': 'test/offline/salvage.test.ts',
+  'src/offline/salvaged-table.ts': 'test/offline/salvage.test.ts',
   // The scrub, on a real cluster with a damaged file.
   'src/cli/scrub-command.ts': 'test/cluster/scrub.test.ts',
   'src/compactor/run-scrub.ts': 'test/cluster/scrub.test.ts',

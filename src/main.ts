@@ -8,7 +8,8 @@ import { CompactorPool } from './compactor/compactor-pool.js';
 import type { PartialConfig } from './config/config.js';
 import { configWith } from './config/load-config.js';
 import { nodeFileSystem } from './storage/node-file-system.js';
-import { type Cluster, RunningCluster, type ShardReport } from './supervisor/cluster.js';
+import { RunningCluster } from './supervisor/cluster.js';
+import type { Cluster, ShardReport } from './supervisor/cluster-face.js';
 import { createLog, type Log } from './supervisor/log.js';
 import { openDataDir } from './supervisor/open-data-dir.js';
 import { packageVersion } from './supervisor/package-version.js';
@@ -17,7 +18,7 @@ import { spawnShardWorker } from './supervisor/shard-life.js';
 import { systemTimers } from './supervisor/timers.js';
 
 export type { Config, PartialConfig } from './config/config.js';
-export type { Cluster, ShardReport } from './supervisor/cluster.js';
+export type { Cluster, ShardReport } from './supervisor/cluster-face.js';
 
 export interface StartOptions {
   /** Where log lines go; JSON on stderr if not given. */

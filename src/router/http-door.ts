@@ -20,6 +20,7 @@ import { formatAddress, parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { Access, Credentials } from '../rpc/access.js';
 import type { ScanPage, WriteDone } from '../rpc/kv-operations.js';
+import type { ShardStats } from '../rpc/shard-stats.js';
 import { etagOf, isKnownVersion, ttlMsOf, writeOptionsOf } from './http-conditions.js';
 import { type HostRules, refusalOf } from './http-guard.js';
 import { loadLines } from './http-load.js';
@@ -27,6 +28,7 @@ import { HttpQuery } from './http-query.js';
 import { nextPage, resultLines, SCAN_PARAMETERS, scanLines, scanRequestOf } from './http-scan.js';
 import { errorBody, errorHeaders, HEADER_OUTCOME, HTTP_STATUS_OF } from './http-status.js';
 import { keyOfTarget, routeOf } from './http-target.js';
+import { readinessOf } from './readiness.js';
 import type { RouterStatus } from './router-types.js';
 
 export interface HttpLimits {
@@ -53,6 +55,8 @@ export interface HttpDoorOptions extends HostRules {
   sharesPorts?: boolean;
   access: Access;
   status: () => RouterStatus;
+  /** By shard. */
+  shardStats?: readonly ShardStats[];
   limits: HttpLimits;
 }
 
@@ -170,8 +174,8 @@ function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
     reply.send({ live: true });
   });
   app.get('/readyz', (_request, reply) => {
-    const { ready, draining, shards } = options.status();
-    reply.code(ready ? 200 : 503).send({ ready, draining, shards });
+    const readiness = readinessOf(options.status(), options.shardStats ?? []);
+    reply.code(readiness.ready ? 200 : 503).send(readiness);
   });
   addAdminRoutes(app, options.access);
 }

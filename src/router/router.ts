@@ -159,6 +159,11 @@ export class Router implements KvOperations {
     this.#calls.startDrain();
   }
 
+  /** Answers every call and refuses new ones: the time of a drain is nearly over. */
+  giveUp(): void {
+    this.#calls.giveUp();
+  }
+
   status(): RouterStatus {
     return this.#calls.status();
   }

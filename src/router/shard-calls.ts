@@ -27,6 +27,7 @@ import {
 } from './call-errors.js';
 import { deliver, refuse } from './deliver.js';
 import { type CallHandler, InFlightTable, type Waiter } from './in-flight-table.js';
+import { STARTING } from './readiness.js';
 import type { RouterLimits, RouterStatus, ServingSeat, ShardSeat } from './router-types.js';
 
 export interface RouterOptions {
@@ -71,7 +72,7 @@ export class ShardCalls {
     this.#seats = Array.from({ length: options.shardCount }, (_, shard) => ({
       shard,
       state: 'down',
-      reason: 'starting',
+      reason: STARTING,
       link: undefined,
       isDirty: false,
     }));
@@ -181,6 +182,11 @@ export class ShardCalls {
   /** Not ready from now on; calls are still served while the doors close. */
   startDrain(): void {
     this.#draining = true;
+  }
+
+  /** Answers every call and refuses new ones: the time of a drain is nearly over. */
+  giveUp(): void {
+    for (const { shard } of this.#seats) this.#leave(shard, 'down', 'the server is stopping');
   }
 
   status(): RouterStatus {

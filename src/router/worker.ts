@@ -5,9 +5,10 @@ import { messageOf } from '../base/errors.js';
 import { systemClock } from '../base/system-clock.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
-import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../rpc/grpc-server.js';
+import { GRPC_LIMITS_DEFAULT, type GrpcServer, startGrpcServer } from '../rpc/grpc-server.js';
 import { RouterEnd } from '../rpc/link.js';
 import { RouterStats } from '../rpc/router-stats.js';
+import { ShardStats } from '../rpc/shard-stats.js';
 import { GovernedAccess } from './access.js';
 import { Gates } from './gates.js';
 import { HTTP_LIMITS_DEFAULT, startHttpDoor } from './http-door.js';
@@ -21,6 +22,8 @@ const boot = workerData as RouterBoot;
 const SCANS_MAX = 64;
 /** Callers that one router remembers. */
 const CALLERS_MAX = 4096;
+/** The part of a drain's time after which calls in flight are given up. */
+const GIVE_UP_AT = 0.75;
 const { control, keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax } = boot;
 const post = (message: FromRouter): void => control.postMessage(message);
 
@@ -38,10 +41,13 @@ const supervisor = new SupervisorCalls(systemClock, (id, question) =>
 const stats = new RouterStats(boot.stats);
 const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => {
   supervisor.sweep();
-  const { inFlight, draining } = router.status();
+  const { ready, inFlight, draining } = router.status();
   stats.set('inFlight', inFlight);
   stats.set('draining', Number(draining));
+  health?.setServing(ready);
 });
+/** What tells clients whether to call; known once the door is open. */
+let health: Pick<GrpcServer, 'setServing'> | undefined;
 const doors = openDoors();
 
 control.on('message', (message: ToRouter) => {
@@ -61,7 +67,7 @@ control.on('message', (message: ToRouter) => {
       return;
     case 'drain':
       router.startDrain();
-      void drain(message.deadlineMs);
+      void drain(message.delayMs, message.deadlineMs);
       return;
     default:
       unreachable(message, 'message to a router');
@@ -72,6 +78,7 @@ loop.start();
 async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const status = () => router.status();
+  const shardStats = boot.shardStats.map((memory) => new ShardStats(memory));
   const access = new GovernedAccess({
     operations: router,
     desk: supervisor,
@@ -79,11 +86,12 @@ async function openDoors() {
     after,
     callersMax: CALLERS_MAX,
   });
-  const common = { ...boot, access, clock: systemClock, status };
+  const common = { ...boot, access, clock: systemClock, status, shardStats };
   const sizes = { keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax };
   const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {
     const grpc = await startGrpcServer({ ...common, address: grpcAddress, limits });
+    health = grpc;
     if (httpAddress === '') {
       post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: '' });
       return [grpc];
@@ -97,9 +105,14 @@ async function openDoors() {
   }
 }
 
-async function drain(deadlineMs: number): Promise<void> {
+async function drain(delayMs: number, deadlineMs: number): Promise<void> {
   const open = await doors;
+  health?.setServing(false);
+  await new Promise((passed) => setTimeout(passed, delayMs));
+  // Whoever still waits then is answered while its connection is there to answer on.
+  const hurry = setTimeout(() => router.giveUp(), deadlineMs * GIVE_UP_AT);
   await Promise.all(open.map((door) => door.drain(deadlineMs)));
+  clearTimeout(hurry);
   loop.stop();
   supervisor.close();
   post({ kind: 'drained' });

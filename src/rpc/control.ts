@@ -113,6 +113,8 @@ export interface RouterBoot {
   sharesPorts: boolean;
   hostsAllowed: string[];
   originsAllowed: string[];
+  /** Whether tools may ask the gRPC door for its schema. */
+  hasReflection: boolean;
   keyBytesMax: number;
   valueBytesMax: number;
   inFlightMax: number;
@@ -124,6 +126,8 @@ export interface RouterBoot {
   slotOwner: SharedArrayBuffer;
   slotMapEpoch: number;
   routerBell: SharedArrayBuffer;
+  /** By shard; see shard-stats.ts. */
+  shardStats: SharedArrayBuffer[];
   /** See router-stats.ts. */
   stats: SharedArrayBuffer;
   /** The router's end of the control channel. Must be in the transfer list. */
@@ -137,8 +141,11 @@ export type ToRouter =
   | { kind: 'shard-refused'; shard: number; reason: string }
   /** To the `ask` of this id. */
   | { kind: 'answer'; id: number; answer: AdminAnswer }
-  /** Stop accepting, answer what is in flight, then say `drained`. */
-  | { kind: 'drain'; deadlineMs: number };
+  /**
+   * Say not ready, go on for `delayMs`, stop accepting, answer what is in flight within
+   * `deadlineMs`, then say `drained`.
+   */
+  | { kind: 'drain'; delayMs: number; deadlineMs: number };
 
 export type FromRouter =
   | { kind: 'listening'; grpcAddress: string; httpAddress: string }

@@ -23,6 +23,7 @@ import {
   type ServiceDefinition,
   type StatusObject,
   type sendUnaryData,
+  type UntypedHandleCall,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { formatAddress, type HostPort, parseAddress } from '../base/address.js';
@@ -30,8 +31,11 @@ import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { Access, Credentials } from './access.js';
 import { ADMIN_METHODS } from './admin-service.js';
+import { HealthService } from './health-service.js';
 import { type DuplexMessageStream, IngestStream } from './ingest-stream.js';
 import { UNARY_METHODS, type UnaryMethod } from './kv-service.js';
+import { OpenStreams } from './open-streams.js';
+import { addReflection } from './reflection-service.js';
 import { type MessageStream, streamScan } from './scan-stream.js';
 import { errorMetadata, GRPC_STATUS_OF } from './status-map.js';
 
@@ -60,6 +64,8 @@ export interface GrpcServerOptions {
   /** Others listen on the same port; false if not given. */
   sharesPorts?: boolean;
   access: Access;
+  /** Whether tools may ask for the schema; false if not given. */
+  hasReflection?: boolean;
   limits: GrpcLimits;
   clock: Clock;
 }
@@ -67,6 +73,8 @@ export interface GrpcServerOptions {
 export interface GrpcServer {
   /** HOST:PORT with the real port. */
   readonly address: string;
+  /** What the health service says; NOT_SERVING until the first call. */
+  setServing(isServing: boolean): void;
   /**
    * Accepts no more connections, lets calls in flight finish, and ends what is left after
    * `deadlineMs`. True when everything finished by itself.
@@ -87,11 +95,13 @@ type Callback = sendUnaryData<Buffer>;
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const wanted = parseAddress(options.address);
   /** Of all connections: a drain does not wait for their clients to be done. */
-  const ingests = new Set<IngestStream>();
+  const streams = new OpenStreams();
   const server = new Server(channelOptions(options.limits));
-  server.addService(KV_SERVICE, kvHandlers(options.access, options.clock, ingests));
+  server.addService(KV_SERVICE, kvHandlers(options.access, options.clock, streams));
   const adminOf = (credentials: Credentials) => options.access.admin(credentials);
   server.addService(ADMIN_SERVICE, unaryHandlers(ADMIN_METHODS, adminOf, options.clock));
+  const health = new HealthService(endable(server, streams));
+  if (options.hasReflection === true) addReflection(endable(server, streams));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -107,9 +117,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
   return {
     address: formatAddress({ host: wanted.host, port }),
+    setServing: (isServing) => health.setServing(isServing),
     drain(deadlineMs) {
       listener.close();
-      for (const ingest of ingests) ingest.stop();
+      health.setServing(false);
+      streams.stopAll();
       return shutDown(server, deadlineMs, closeAll);
     },
     close() {
@@ -162,7 +174,7 @@ function unaryHandlers<Operations>(
 function kvHandlers(
   access: Access,
   clock: Clock,
-  ingests: Set<IngestStream>,
+  streams: OpenStreams,
 ): UntypedServiceImplementation {
   const handlers = unaryHandlers(UNARY_METHODS, (credentials) => access.kv(credentials), clock);
   handlers['Scan'] = (call: StreamCall): void => {
@@ -179,12 +191,40 @@ function kvHandlers(
       const operations = access.kv(credentialsOf(call));
       const remaining = () => remainingMs(call, clock);
       const ingest = new IngestStream(operations, remaining, duplexStreamOf(call));
-      ingests.add(ingest);
-      call.once('close', () => ingests.delete(ingest));
+      call.once(
+        'close',
+        streams.add(() => ingest.stop()),
+      );
       ingest.start();
     });
   };
   return handlers;
+}
+
+type ServiceHost = Pick<Server, 'addService'>;
+const STOPPING = new StormError('UNAVAILABLE', 'The server is stopping: ask again');
+
+/** Adds services of which a drain ends the calls that last until their client ends them. */
+function endable(server: Server, streams: OpenStreams): ServiceHost {
+  return {
+    addService(definition, implementation) {
+      const handlers: UntypedServiceImplementation = {};
+      for (const [name, { responseStream, originalName = name }] of Object.entries(definition)) {
+        const handle = implementation[name] ?? implementation[originalName];
+        if (handle === undefined) continue;
+        handlers[name] = responseStream ? endableHandler(handle, streams) : handle;
+      }
+      server.addService(definition, handlers);
+    },
+  };
+}
+
+function endableHandler(handle: UntypedHandleCall, streams: OpenStreams) {
+  return (call: DuplexCall): void => {
+    const stop = () => void call.emit('error', statusOf(STOPPING, false));
+    call.once('close', streams.add(stop));
+    (handle as (call: DuplexCall) => void)(call);
+  };
 }
 
 /** A call's metadata and connection, before anybody has judged them. */

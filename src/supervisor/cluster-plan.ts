@@ -16,6 +16,7 @@ export interface ClusterPlan {
     RouterBoot,
     | 'hostsAllowed'
     | 'originsAllowed'
+    | 'hasReflection'
     | 'keyBytesMax'
     | 'valueBytesMax'
     | 'inFlightMax'
@@ -45,4 +46,6 @@ export interface SupervisionPlan {
   restartBackoffMsMax: number;
   heartbeatMsMax: number;
   drainMsMax: number;
+  /** Before that; see the option shutdown.delayMs. */
+  drainDelayMs: number;
 }

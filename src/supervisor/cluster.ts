@@ -16,12 +16,13 @@ import { SLOT_COUNT } from '../base/slot.js';
 import type { ClusterStats, Victim } from '../rpc/admin-operations.js';
 import type { Channels } from '../rpc/channels.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
-import type { StatName } from '../rpc/shard-stats.js';
+import { ShardStats, type StatName } from '../rpc/shard-stats.js';
 import { shardDirName } from '../storage/file-names.js';
 import type { DiskSpace, FileSystem } from '../storage/file-system.js';
 import type { Root } from '../storage/root-manifest.js';
 import { answerAdmin } from './admin-desk.js';
 import { ArenaPool } from './arena-pool.js';
+import type { Cluster, ShardReport } from './cluster-face.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { CompactionDesk, type JobPool, type Lane } from './compaction-desk.js';
 import type { Log } from './log.js';
@@ -36,40 +37,6 @@ import { ShardKeeper } from './shard-keeper.js';
 import { ShardLife, type SpawnShard } from './shard-life.js';
 import type { ShardPhase, ShardState } from './shard-state.js';
 import type { Timers } from './timers.js';
-
-export interface ShardReport {
-  shard: number;
-  phase: ShardPhase;
-  /** Which life of the shard; 1 for the first since the cluster started. */
-  epoch: number;
-  /** Why it does not serve; empty while all is well. */
-  reason: string;
-}
-
-export interface Cluster {
-  /** HOST:PORT with the real port: of the first router, and of all. */
-  readonly grpcAddress: string;
-  readonly grpcAddresses: readonly string[];
-  readonly httpAddress: string;
-  readonly shardCount: number;
-  readonly dataDir: string;
-  /** Records that all shards replayed from their logs when they last opened. */
-  readonly recoveredRecords: number;
-  /** How long the start took. */
-  readonly startedMs: number;
-  /** Shards that do not serve, and why; empty while all is well. */
-  readonly refusedShards: { shard: number; reason: string }[];
-  /** Resolves when everything has ended, after `close`. */
-  readonly closed: Promise<void>;
-  /** Stops in order (see docs/lifecycle.md). Never rejects; more calls wait for the same end. */
-  close(): Promise<void>;
-  shardState(shard: number): ShardReport;
-  shardStats(shard: number): Record<StatName, number>;
-  /** For chaos tests: ends the shard's thread wherever it is; resolves when it is gone. */
-  killShard(shard: number): Promise<void>;
-  /** For chaos tests: ends one pool thread in the middle of its job. */
-  killCompactor(lane: Lane): Promise<void>;
-}
 
 /** The pool as the cluster ends it. */
 export interface ClusterPool extends JobPool {
@@ -119,6 +86,8 @@ export class RunningCluster implements Cluster {
   readonly #desk: CompactionDesk;
   readonly work: OperatorWork | undefined;
   readonly #routers: RouterKeeper[];
+  /** Counters of each shard, for its thread to write and for the routers to read. */
+  readonly #shardStats: SharedArrayBuffer[];
   readonly #shards: ShardKeeper[];
   #addresses: RouterAddresses[] = [];
   #startedMs = 0;
@@ -146,6 +115,7 @@ export class RunningCluster implements Cluster {
       shardCount: parts.plan.shardCount,
       touch: (arena) => this.#desk.run({ kind: 'touch-arena', arena }),
     });
+    this.#shardStats = Array.from({ length: parts.plan.shardCount }, ShardStats.allocate);
     this.work = this.#makeWork(parts);
     const bells = parts.plan.doors.map(() => PortDoorbell.allocate());
     this.#routers = bells.map((bell, router) => this.#makeRouter(router, bell));
@@ -268,11 +238,13 @@ export class RunningCluster implements Cluster {
 
   async #stop(): Promise<void> {
     const { plan, pool, clock, log, releaseLock } = this.#parts;
-    const { drainMsMax } = plan.supervision;
+    const { drainMsMax, drainDelayMs } = plan.supervision;
     const startMs = clock.monotonicMs();
     log.write('info', 'The cluster stops', { component: 'supervisor' });
-    await this.#drainRouters(drainMsMax);
-    const rest = drainMsMax - (clock.monotonicMs() - startMs);
+    // A cluster that has not been ready is known to nobody.
+    const delayMs = this.#addresses.length > 0 ? drainDelayMs : 0;
+    await this.#drainRouters(delayMs, drainMsMax);
+    const rest = delayMs + drainMsMax - (clock.monotonicMs() - startMs);
     const areGone = await this.#sealShards(Math.max(SEAL_MS_MIN, rest));
     this.work?.close();
     this.#arenas.close();
@@ -285,14 +257,14 @@ export class RunningCluster implements Cluster {
     this.#onClosed();
   }
 
-  async #drainRouters(drainMsMax: number): Promise<void> {
+  async #drainRouters(delayMs: number, drainMsMax: number): Promise<void> {
     const { timers, log } = this.#parts;
     let cancel: () => void = () => {};
     const giveUp = new Promise<void>((resolve) => {
-      cancel = timers.after(drainMsMax + FORCE_MS, resolve);
+      cancel = timers.after(delayMs + drainMsMax + FORCE_MS, resolve);
     });
     const drained = await Promise.all(
-      this.#routers.map((router) => router.drain(drainMsMax, giveUp)),
+      this.#routers.map((router) => router.drain(delayMs, drainMsMax, giveUp)),
     );
     cancel();
     if (drained.every((inOrder) => inOrder)) return;
@@ -349,6 +321,7 @@ export class RunningCluster implements Cluster {
         slotOwner: slotOwnerOf(root),
         slotMapEpoch: root.slotMapEpoch,
         routerBell,
+        shardStats: this.#shardStats,
       },
       spawn: spawnRouter,
       log,
@@ -378,6 +351,7 @@ export class RunningCluster implements Cluster {
       slotMapEpoch: root.slotMapEpoch,
       linkSizes: plan.linkSizes,
       routerBells,
+      stats: this.#shardStats[shard],
       policy: plan.supervision,
       routers,
       arenas: this.#arenas,

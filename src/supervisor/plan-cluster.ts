@@ -1,5 +1,7 @@
 /** From the config and the data dir's shard count to everything a cluster is built from. Pure. */
+import { parseAddress } from '../base/address.js';
 import type { Config } from '../config/config.js';
+import { isLoopback } from '../config/door-relations.js';
 import { planMemory } from '../config/memory-plan.js';
 import { requireLz4 } from '../storage/block-codec.js';
 import type { ClusterPlan } from './cluster-plan.js';
@@ -21,7 +23,7 @@ export function planCluster(
   sharesPorts = canSharePorts(process.version, process.platform),
 ): ClusterPlan {
   const { grpc, http, limits, router, wal, table, read } = config;
-  const { compaction, scrub, pressure, supervision, admin } = config;
+  const { compaction, scrub, pressure, supervision, shutdown, admin } = config;
   if (table.compression === 'lz4') requireLz4('table.compression cannot be lz4');
   const memory = planMemory(config, shardCount, router.threads);
   return {
@@ -31,6 +33,7 @@ export function planCluster(
     router: {
       hostsAllowed: [...http.hostsAllowed],
       originsAllowed: [...http.originsAllowed],
+      hasReflection: hasReflection(config),
       keyBytesMax: limits.keyBytesMax,
       valueBytesMax: limits.valueBytesMax,
       inFlightMax: router.inFlightMax,
@@ -78,7 +81,16 @@ export function planCluster(
       queueMax: JOBS_WAITING_MAX,
       niceIncrement: MERGE_NICE_INCREMENT,
     },
-    supervision: { ...supervision, drainMsMax: limits.drainMsMax },
+    supervision: {
+      ...supervision,
+      drainMsMax: limits.drainMsMax,
+      drainDelayMs: shutdown.delayMs,
+    },
     isChaosAllowed: admin.chaos,
   };
+}
+
+function hasReflection({ grpc }: Config): boolean {
+  if (grpc.reflection !== 'auto') return grpc.reflection === 'on';
+  return isLoopback(parseAddress(grpc.address).host);
 }

@@ -106,17 +106,17 @@ export class RouterKeeper {
   }
 
   /**
-   * Closes the doors, answers what is in flight within `deadlineMs`, ends the thread. Resolves when
-   * it is gone; false when it did not end in order, or not before `giveUp` resolved (from then on
-   * it does not keep the process alive).
+   * Goes on for `delayMs` but says not ready, closes the doors, answers what is in flight within
+   * `deadlineMs`, ends the thread. Resolves when it is gone; false when it did not end in order, or
+   * not before `giveUp` resolved (from then on it does not keep the process alive).
    */
-  drain(deadlineMs: number, giveUp: Promise<void>): Promise<boolean> {
+  drain(delayMs: number, deadlineMs: number, giveUp: Promise<void>): Promise<boolean> {
     if (this.#phase === 'gone' || this.#thread === undefined) {
       this.#closeControl();
       return Promise.resolve(true);
     }
     this.#phase = 'draining';
-    this.send({ kind: 'drain', deadlineMs });
+    this.send({ kind: 'drain', delayMs, deadlineMs });
     const gone = new Promise<boolean>((resolve) => {
       this.#onGone = () => resolve(this.#drained);
     });

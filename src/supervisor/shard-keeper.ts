@@ -37,6 +37,8 @@ export interface ShardKeeperOptions {
   engine: EngineOptions;
   slotMapEpoch: number;
   linkSizes: LinkSizes;
+  /** The shard's counters; made here if not given. */
+  stats?: SharedArrayBuffer | undefined;
   routerBells: SharedArrayBuffer[];
   policy: ShardPolicy & { heartbeatMsMax: number };
   routers: RouterBoard;
@@ -54,7 +56,7 @@ export interface ShardKeeperOptions {
 export class ShardKeeper {
   readonly shard: number;
   readonly #options: ShardKeeperOptions;
-  readonly #stats = ShardStats.allocate();
+  readonly #stats: SharedArrayBuffer;
   readonly #heartbeat = new Heartbeat();
   #state = INITIAL_STATE;
   #life: ShardLife | undefined;
@@ -69,6 +71,7 @@ export class ShardKeeper {
   constructor(options: ShardKeeperOptions) {
     this.shard = options.engine.shard;
     this.#options = options;
+    this.#stats = options.stats ?? ShardStats.allocate();
     const everyMs = lookEveryMs(options.policy.heartbeatMsMax);
     this.#cancelLooks = options.timers.every(everyMs, () => this.#look());
   }

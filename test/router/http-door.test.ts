@@ -292,6 +292,8 @@ test('tells liveness and readiness, shard by shard', () =>
     assert.equal(JSON.parse(ready.body.toString()), {
       ready: true,
       draining: false,
+      reasons: [],
+      warnings: [],
       shards: [
         { shard: 0, state: 'up', reason: '' },
         { shard: 1, state: 'up', reason: '' },
@@ -303,6 +305,7 @@ test('tells liveness and readiness, shard by shard', () =>
     const parsed = JSON.parse(refused.body.toString()) as { ready: boolean; shards: unknown[] };
     assert.is(parsed.ready, false);
     assert.equal(parsed.shards[1], { shard: 1, state: 'refused', reason: 'damaged at 4096' });
+    assert.match(refused.body.toString(), /shard 1 does not serve its data: damaged at 4096/);
     assert.is((await call('GET', '/livez')).status, 200);
     cluster.start(1);
     cluster.router.startDrain();

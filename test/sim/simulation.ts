@@ -397,6 +397,7 @@ function planOf(random: SeededRandom, shardCount: number): ClusterPlan {
     router: {
       hostsAllowed: [],
       originsAllowed: [],
+      hasReflection: false,
       keyBytesMax: engine.keyBytesMax,
       valueBytesMax: engine.valueBytesMax,
       inFlightMax: IN_FLIGHT_MAX,
@@ -413,10 +414,12 @@ function planOf(random: SeededRandom, shardCount: number): ClusterPlan {
     },
     arenaCount: shardCount * 2 + random.nextInt(3),
     compaction: { quickThreads: 1, mergeThreads: 2, queueMax: 32, niceIncrement: 0 },
-    supervision: { restartBackoffMsMax: 400, heartbeatMsMax: 1000, drainMsMax: 1000 },
+    supervision: { restartBackoffMsMax: 400, heartbeatMsMax: 1000, ...DRAIN },
     isChaosAllowed: false,
   };
 }
+
+const DRAIN = { drainMsMax: 1000, drainDelayMs: 0 };
 
 function makeKeys(shardCount: number): { bytes: Buffer; shard: number }[] {
   const ranges = equalSlotRanges(shardCount);

@@ -6,7 +6,8 @@
 import { messageOf, systemCodeOf } from '../../src/base/errors.js';
 import type { FromShard } from '../../src/rpc/control.js';
 import { openOrCreateRoot, type Root } from '../../src/storage/root-manifest.js';
-import { RunningCluster, type ShardReport } from '../../src/supervisor/cluster.js';
+import { RunningCluster } from '../../src/supervisor/cluster.js';
+import type { ShardReport } from '../../src/supervisor/cluster-face.js';
 import type { ClusterPlan } from '../../src/supervisor/cluster-plan.js';
 import { SeededRandom } from '../harness/seeded-random.js';
 import type { SimulatedDisk } from '../harness/simulated-disk.js';

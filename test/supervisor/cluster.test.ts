@@ -72,6 +72,7 @@ class Rig {
         router: {
           hostsAllowed: [],
           originsAllowed: [],
+          hasReflection: false,
           keyBytesMax: 64,
           valueBytesMax: 256,
           inFlightMax: 16,
@@ -83,7 +84,12 @@ class Rig {
         linkSizes: LINK_SIZES,
         arenaCount: 4,
         compaction: { quickThreads: 1, mergeThreads: 1, queueMax: 8, niceIncrement: 0 },
-        supervision: { restartBackoffMsMax: 1000, heartbeatMsMax: 4000, drainMsMax: DRAIN_MS },
+        supervision: {
+          restartBackoffMsMax: 1000,
+          heartbeatMsMax: 4000,
+          drainMsMax: DRAIN_MS,
+          drainDelayMs: 0,
+        },
         isChaosAllowed: false,
       },
       root: {

@@ -20,6 +20,8 @@ const BOOT: Omit<RouterBoot, 'control' | 'stats'> = {
   sharesPorts: false,
   hostsAllowed: [],
   originsAllowed: [],
+  hasReflection: false,
+  shardStats: [],
   keyBytesMax: 64,
   valueBytesMax: 256,
   inFlightMax: 16,
@@ -130,19 +132,19 @@ test('drains: done when the thread is gone, and nothing is fatal any more', asyn
   const { keeper, started, router, diary } = makeRig();
   router.control.postMessage(LISTENING);
   await started;
-  const drained = keeper.drain(500, NEVER);
+  const drained = keeper.drain(0, 500, NEVER);
   await delivered();
-  assert.equal(readAll<ToRouter>(router.control), [{ kind: 'drain', deadlineMs: 500 }]);
+  assert.equal(readAll<ToRouter>(router.control), [{ kind: 'drain', delayMs: 0, deadlineMs: 500 }]);
   router.control.postMessage({ kind: 'drained' });
   router.exit();
   assert.is(await drained, true);
   assert.equal(diary, []);
-  assert.is(await keeper.drain(500, NEVER), true);
+  assert.is(await keeper.drain(0, 500, NEVER), true);
 });
 
 test('gives a router up that does not end, without terminating it', async () => {
   const { keeper, router } = makeRig();
-  assert.is(await keeper.drain(500, Promise.resolve()), false);
+  assert.is(await keeper.drain(0, 500, Promise.resolve()), false);
   assert.ok(router.isUnreferenced);
   router.control.close();
 });

@@ -1,6 +1,6 @@
 /**
- * Makes test/fixtures/VERSION from the built program: a data dir as this version writes it, one with
- * a damaged table, and what the store holds. Run it once for each release, on a fresh build:
+ * Makes test/fixtures/VERSION from the built program: a data dir as this version writes it, one
+ * with a damaged table, and what the store holds. Run it once for each release, on a fresh build:
  *
  *   node scripts/make-fixture.mjs [dist]
  *

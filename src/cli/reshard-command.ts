@@ -38,9 +38,9 @@ export const reshardCommand: CommandSpec = {
   },
 };
 
-function optionsOf(io: CommandIo, shardCount: number): ReshardOptions {
+/** How a data dir is rewritten; `line` shows how far it is. */
+export function reshardOptions(line: ProgressLine, shardCount: number): ReshardOptions {
   const { table, wal } = configWith({});
-  const line = new ProgressLine(io, systemClock);
   return {
     shardCount,
     table: { ...table, tableBytesMax: table.bytesMax },
@@ -60,7 +60,7 @@ function plan(io: CommandIo, dir: string, shardCount: number, asJson: boolean): 
   const { root, entries, dataBytes, freeBytes } = planReshard(
     nodeFileSystem,
     dir,
-    optionsOf(io, shardCount),
+    reshardOptions(new ProgressLine(io, systemClock), shardCount),
   );
   const fromShards = root.shardCount;
   if (asJson) {
@@ -78,7 +78,11 @@ function plan(io: CommandIo, dir: string, shardCount: number, asJson: boolean): 
 
 function rewrite(io: CommandIo, dir: string, shardCount: number, asJson: boolean): ExitCode {
   const begunMs = systemClock.monotonicMs();
-  const result = reshard(nodeFileSystem, dir, optionsOf(io, shardCount));
+  const result = reshard(
+    nodeFileSystem,
+    dir,
+    reshardOptions(new ProgressLine(io, systemClock), shardCount),
+  );
   const seconds = (systemClock.monotonicMs() - begunMs) / 1000;
   if (asJson) {
     io.out(`${JSON.stringify({ dir, ...result, seconds, done: true })}\n`);
@@ -86,8 +90,8 @@ function rewrite(io: CommandIo, dir: string, shardCount: number, asJson: boolean
   }
   const rate = Math.round(result.entries / Math.max(seconds, 0.001));
   io.out(
-    `${dir}: ${result.fromShards} shards became ${result.toShards} with ${result.entries} entries ` +
-      `(${result.leftBehind} that were superseded, deleted or expired are left behind), read back ` +
+    `${dir}: ${result.fromShards} shards became ${result.toShards} with ${result.entries} ` +
+      `entries (${result.leftBehind} that were superseded, deleted or expired are left behind), read back ` +
       `and found the same: ${result.digest}\n` +
       `${Math.round(seconds * 10) / 10} s, ${rate} entries/s. New versions begin above ` +
       `${result.lastSequence}. Start the server without --shards, or with --shards ` +

@@ -6,6 +6,7 @@ import { backupCommand } from './backup-command.js';
 import { chaosCommand } from './chaos-command.js';
 import { checkCommand } from './check-command.js';
 import type { CommandIo } from './command.js';
+import { compactCommand } from './compact-command.js';
 import { delCommand } from './del-command.js';
 import { demoCommand } from './demo-command.js';
 import { dumpCommand } from './dump-command.js';
@@ -77,6 +78,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       dumpCommand,
       loadCommand,
       reshardCommand,
+      compactCommand,
       backupCommand,
       restoreCommand,
       scrubCommand,

@@ -1,7 +1,7 @@
 /**
  * Rewrites the data dir of a stopped server for another number of shards.
  *   1. One pass over all shards, merged in the order of keys: what is alive goes to tables of its
- *      new shard, in a side folder; each new shard gets one sorted run, an empty log and a manifest.
+ *      new shard, in a side folder; each new shard gets one sorted run, an empty log, a manifest.
  *   2. The new shards are read back whole; count and digest must be those of the pass.
  *   3. The switch (storage/reshard-switch.ts).
  * Versions stay: an entry keeps its sequence number, and each new shard goes on above the last one

@@ -34,6 +34,7 @@ export class PoolJobs implements JobPort {
   readonly durationsMs: Record<Job['kind'], number[]> = {
     flush: [],
     merge: [],
+    remove: [],
     'fill-segment': [],
     'touch-arena': [],
     copy: [],

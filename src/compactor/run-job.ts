@@ -5,7 +5,14 @@
 import { unreachable } from '../base/assert.js';
 import { CorruptionError, messageOf, StormError, systemCodeOf } from '../base/errors.js';
 import type { TableOptions } from '../base/table-meta.js';
-import type { FillSegmentJob, Job, JobOutput, JobResult, TouchArenaJob } from '../rpc/jobs.js';
+import type {
+  FillSegmentJob,
+  Job,
+  JobOutput,
+  JobResult,
+  RemoveJob,
+  TouchArenaJob,
+} from '../rpc/jobs.js';
 import { compressionFor } from '../storage/block-codec.js';
 import { temporaryName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
@@ -41,6 +48,8 @@ function dispatch(fs: FileSystem, job: Job, clock: PaceClock): JobOutput {
       return runCopy(fs, job);
     case 'scrub':
       return runScrub(fs, job);
+    case 'remove':
+      return removeFiles(fs, job);
     default:
       return unreachable(job, 'job');
   }
@@ -78,6 +87,12 @@ function fillSegment(fs: FileSystem, job: FillSegmentJob): JobOutput {
 function touchArena(job: TouchArenaJob): JobOutput {
   const bytes = new Uint8Array(job.arena);
   for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = 0;
+  return { tables: [], bytesRead: 0, bytesWritten: 0 };
+}
+
+/** As many as can be removed; what stays, the shard's next opening removes. */
+function removeFiles(fs: FileSystem, { dir, names }: RemoveJob): JobOutput {
+  for (const name of names) removeQuietly(fs, `${dir}/${name}`);
   return { tables: [], bytesRead: 0, bytesWritten: 0 };
 }
 

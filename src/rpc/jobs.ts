@@ -68,6 +68,13 @@ export interface TouchArenaJob {
   arena: SharedArrayBuffer;
 }
 
+/** Files that nobody needs: freeing the pages of a large one takes a while. */
+export interface RemoveJob {
+  kind: 'remove';
+  dir: string;
+  names: string[];
+}
+
 /** Copies files into a backup, under the names that their content has there. */
 export interface CopyJob {
   kind: 'copy';
@@ -108,14 +115,20 @@ export interface CopiedLog {
 export interface ScrubJob {
   kind: 'scrub';
   dir: string;
-  part:
-    /** `crc32`: of the file up to `from`; the output has that of what follows added. */
+  part: /** `crc32`: of the file up to `from`; the output has that of what follows added. */
     | { kind: 'slice'; name: string; from: number; length: number; crc32: number }
     | { kind: 'table'; table: TableMeta }
     | { kind: 'log'; name: string; number: number; lastSequence: number; sizeBytes: number };
 }
 
-export type Job = FlushJob | MergeJob | FillSegmentJob | TouchArenaJob | CopyJob | ScrubJob;
+export type Job =
+  | FlushJob
+  | MergeJob
+  | FillSegmentJob
+  | TouchArenaJob
+  | RemoveJob
+  | CopyJob
+  | ScrubJob;
 
 export interface JobOutput {
   /** Tables written, synced (file and directory), ascending by key. */

@@ -224,10 +224,7 @@ export class Engine {
     return { version, provisional: false };
   }
 
-  /**
-   * Opens a snapshot of everything that is visible now. It ends by `closeSnapshot`, by lying idle,
-   * or by age.
-   */
+  /** Of everything that is visible now. It ends by `closeSnapshot`, by lying idle, or by age. */
   openSnapshot(): Snapshot {
     return this.#snapshots.open(this.#applied, this.#env.clock.monotonicMs());
   }
@@ -294,6 +291,11 @@ export class Engine {
     return this.#poison;
   }
 
+  /** Tables that nobody reads and that are still on disk: they go a little later. */
+  get doomedTables(): number {
+    return this.#keeper.doomedTables;
+  }
+
   /** Set when tables were dropped; whoever owns the thread lets their maps be collected. */
   takeReleasedTables(): boolean {
     return this.#keeper.takeReleasedTables();
@@ -318,7 +320,6 @@ export class Engine {
       tableBytes: tables.reduce((sum, { meta }) => sum + meta.sizeBytes, 0),
       tableEntries: tables.reduce((sum, { meta }) => sum + meta.entryCount, 0),
       mappedTables: tables.filter(({ reader }) => reader.isMapped).length,
-      damagedTables: this.#keeper.state.damaged?.length ?? 0,
       ...this.#admission.figures(),
       ...this.#keeper.totals,
     };
@@ -341,11 +342,10 @@ export class Engine {
     return walSync === 'always' ? this.#wal.syncedThrough : this.#wal.appendedThrough;
   }
 
-  /** Small groups fill the log sooner than the MemTable: then the log's bound freezes it. */
+  /** When the log is full before the MemTable is, or is damaged. */
   #freezeForWal(): void {
     if (this.#pending.length > 0 || !this.#stack.ensureActive()) return;
-    const isDue = this.#wal.liveBytes >= this.#options.walLiveBytesMax || this.#keeper.wantsFlush;
-    if (!isDue) return;
+    if (!this.#keeper.wantsFlush && this.#wal.liveBytes < this.#options.walLiveBytesMax) return;
     if (this.#stack.frozen.length > 0 || this.#stack.active.entryCount === 0) return;
     if (this.#stack.canFreeze) this.#stack.freeze();
   }
@@ -393,5 +393,4 @@ export interface EngineFigures extends ReturnType<Admission['figures']>, Totals 
   tableBytes: number;
   tableEntries: number;
   mappedTables: number;
-  damagedTables: number;
 }

@@ -17,6 +17,7 @@ import type { ManifestState } from '../storage/manifest-state.js';
 import { TableReader } from '../storage/table-reader.js';
 import type { WalWriter } from '../storage/wal-writer.js';
 import type { CompactionDebt } from './compaction-picker.js';
+import { DoomedTables } from './doomed-tables.js';
 import type { EngineEnv } from './engine-env.js';
 import type { MemTableStack } from './mem-table-stack.js';
 import { Merges } from './merges.js';
@@ -63,6 +64,7 @@ export class Housekeeper {
   readonly #stack: MemTableStack;
   readonly #snapshots: () => number[];
   readonly #merges: Merges;
+  readonly #doomed: DoomedTables;
   readonly #flushTotals = { flushesTotal: 0, flushBytesTotal: 0 };
   readonly #busy = new Set<Task>();
   readonly #failures = new Map<Task, { message: string; pauseMs: number; retryAtMs: number }>();
@@ -112,6 +114,7 @@ export class Housekeeper {
         this.wantsFlush = true;
       },
     });
+    this.#doomed = new DoomedTables(env, options.dir);
     this.#merges = new Merges(env, options, {
       version: () => this.version,
       snapshots,
@@ -119,7 +122,7 @@ export class Housekeeper {
       open: (table) => TableReader.open(env.fs, options.dir, table, this.#opener.options),
       commit: (makeEdit, effects, ready) => this.#commit(makeEdit, effects, ready),
       removeTable: (number) =>
-        this.pins.letGo(number, () => this.#remove(tableFileName(number))),
+        this.pins.letGo(number, () => this.#doomed.add(tableFileName(number))),
     });
   }
 
@@ -129,7 +132,9 @@ export class Housekeeper {
   }
 
   get totals() {
-    return { ...this.#flushTotals, ...this.#merges.totals, ...this.scrubber.totals };
+    const damagedTables = this.#manifest.state.damaged?.length ?? 0;
+    const { totals } = this.scrubber;
+    return { ...this.#flushTotals, ...this.#merges.totals, ...totals, damagedTables };
   }
 
   /** The most recent failure that has not been made good, for who must wait because of it. */
@@ -161,7 +166,13 @@ export class Housekeeper {
     if (this.#ready('flush', now)) this.#startFlush();
     if (this.#commits.length === 0) this.#merges.run(now);
     if (this.#commits.length === 0) this.scrubber.run(now);
+    this.#doomed.run(now);
     return this.#nextDue(now);
+  }
+
+  /** Tables that nobody reads and that are still on disk. */
+  get doomedTables(): number {
+    return this.#doomed.count;
   }
 
   takeReleasedTables(): boolean {
@@ -194,12 +205,13 @@ export class Housekeeper {
     this.#merges.close();
     this.scrubber.close();
     this.version.close();
+    this.#doomed.close();
     this.#manifest.close();
   }
 
   /** Who runs already, or waits for a commit, has nothing to try again before that is over. */
   #nextDue(now: number): number {
-    let due = now + IDLE_MS;
+    let due = Math.min(now + IDLE_MS, this.#doomed.dueMs);
     if (this.#commits.length === 0) {
       due = Math.max(now, Math.min(due, this.#merges.dueMs, this.scrubber.dueMs));
     }

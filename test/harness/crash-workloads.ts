@@ -440,6 +440,8 @@ export const WORKLOADS: readonly Workload[] = [
       m.put(puts(m, 'a'), deletes('b'));
       stopBefore(m, /^remove .*sst/, 1, () => {
         for (let i = 0; i < 4; i++) m.flush();
+        m.tick(300);
+        m.jobs.runAll('remove');
       });
       m.kill();
       m.open();

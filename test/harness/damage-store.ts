@@ -45,7 +45,7 @@ const SHORT_TTL_MS = 500;
 const LONG_TTL_MS = 10_000_000;
 const ROUNDS_MAX = 100;
 /** Merges wait: what they would do to the tables is not for this store to say. */
-const RUN_AT_ONCE: readonly Job['kind'][] = ['flush', 'fill-segment', 'touch-arena'];
+const RUN_AT_ONCE: readonly Job['kind'][] = ['flush', 'fill-segment', 'touch-arena', 'remove'];
 
 interface Entry {
   value: string | undefined;

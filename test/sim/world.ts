@@ -41,6 +41,7 @@ export const COUNTERS = [
   'touch-arena',
   'copy',
   'scrub',
+  'remove',
   'diskErrors',
   'stalls',
   'jumps',

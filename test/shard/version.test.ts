@@ -96,9 +96,10 @@ test('finds, in whichever run and table, what a snapshot sees, and walks it both
   fc.assert(
     fc.property(arbitraryEntries(0, 60), bounds, fc.nat(60), (list, cuts, snapshot) => {
       const disk = makeDisk();
-      // Sequences across the keys, and runs that hold descending spans of them.
+      // Sequences across the keys, each once (61 shares no factor with a length up to 60), and runs
+      // that hold descending spans of them.
       const entries = inTableOrder(
-        list.map((entry, i) => ({ ...entry, sequence: 1 + ((i * 7) % list.length) })),
+        list.map((entry, i) => ({ ...entry, sequence: 1 + ((i * 61) % list.length) })),
       );
       const [low = 0, high = 0] = [...cuts].sort((a, b) => a - b);
       const spans = [

@@ -10,6 +10,8 @@ import { assert } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { ClusterStats } from '../rpc/admin-operations.js';
 import type { TaskStatus } from '../rpc/admin-tasks.js';
+import { numberTag, ProtoReader } from '../rpc/proto-reader.js';
+import { ProtoWriter } from '../rpc/proto-writer.js';
 import { errorOfStatus } from '../rpc/status-map.js';
 
 interface SetRequest extends SetExtras {
@@ -85,6 +87,10 @@ const CHANNEL_OPTIONS = {
 export class KvClient {
   readonly #client: Client;
   readonly #timeoutMs: number;
+type Callable<Request, Response> = Pick<
+  Unary<Request, Response>,
+  'path' | 'requestSerialize' | 'responseDeserialize'
+>;
   readonly #now: () => number;
 
   /** Connects at the first call. Throws INVALID_ARGUMENT when the target is not HOST:PORT. */
@@ -215,7 +221,10 @@ export class KvClient {
     }
   }
 
-  #call<Request, Response>(method: Unary<Request, Response>, request: Request): Promise<Response> {
+  #call<Request, Response>(
+    method: Callable<Request, Response>,
+    request: Request,
+  ): Promise<Response> {
     const { path, requestSerialize, responseDeserialize } = method;
     const options = { deadline: this.#now() + this.#timeoutMs };
     return new Promise((resolve, reject) => {
@@ -235,6 +244,11 @@ export class KvClient {
     });
   }
 }
+
+  /** What the standard health service says of a service; empty = of the whole server. */
+  async health(service: string): Promise<string> {
+    return await this.#call(HEALTH_CHECK, service);
+  }
 
 function toStormError(error: ServiceError): StormError {
   const details = error.details === '' ? messageOf(error) : error.details;
@@ -277,3 +291,22 @@ function loadMethods() {
     >,
   };
 }
+/** grpc.health.v1: one text to ask with, one number for an answer. */
+const HEALTH_CHECK: Callable<string, string> = {
+  path: '/grpc.health.v1.Health/Check',
+  requestSerialize(service) {
+    const writer = new ProtoWriter();
+    writer.text(1, service);
+    return writer.resultView();
+  },
+  responseDeserialize(bytes) {
+    const reader = new ProtoReader(bytes);
+    while (reader.next()) {
+      if (reader.tag === numberTag(1)) return SERVING_STATUS[reader.number()] ?? 'UNKNOWN';
+      reader.skip();
+    }
+    return 'UNKNOWN';
+  },
+};
+const SERVING_STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
+

@@ -7,6 +7,7 @@ import { messageOf, StormError } from '../base/errors.js';
 import type { Config } from '../config/config.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { formatReadyLine } from './ready-line.js';
+import type { ServiceState } from './service-manager.js';
 
 /** What is used of a running cluster (see src/main.ts). */
 export interface ServedCluster {
@@ -32,12 +33,14 @@ export interface ServerWorld {
   /** Calls back at each SIGTERM and SIGINT. */
   onStopSignal(callback: (signal: string) => void): void;
   exitNow(code: ExitCode): void;
+  /** Tells the service manager, where there is one (service-manager.ts). */
+  notify?: ((state: ServiceState) => void) | undefined;
   /** Resolves after so long, without keeping the process alive. */
   sleep(ms: number): Promise<void>;
   start(config: Config): Promise<ServedCluster>;
 }
 
-/** Beyond limits.drainMsMax: sealing the logs and ending the threads. */
+/** Beyond shutdown.delayMs and limits.drainMsMax: sealing the logs and ending the threads. */
 const STOP_GRACE_MS = 10_000;
 /** One Ctrl-C under `npm start` arrives twice: from the terminal and passed on by npm. */
 const SAME_SIGNAL_MS = 300;
@@ -55,13 +58,15 @@ export async function runServer(config: Config, world: ServerWorld): Promise<Exi
     return code === EXIT.corruption ? code : EXIT.failure;
   }
   announce(cluster, world);
+  world.notify?.('READY=1');
   const signal = await Promise.race([stopped, cluster.closed.then(() => undefined)]);
   if (signal === undefined) {
     world.say('The cluster ended by itself');
     return EXIT.failure;
   }
   world.say(`${signal}: stopping; a second signal ends at once`);
-  const allowedMs = config.limits.drainMsMax + STOP_GRACE_MS;
+  world.notify?.('STOPPING=1');
+  const allowedMs = config.shutdown.delayMs + config.limits.drainMsMax + STOP_GRACE_MS;
   const isDone = await Promise.race([
     cluster.close().then(() => true),
     world.sleep(allowedMs).then(() => false),

@@ -2,6 +2,7 @@ import type { CommandSpec } from './command.js';
 import { readLocalFileIfAny } from './local-files.js';
 import { runServer } from './run-server.js';
 import { CONFIG_FLAGS, serveConfig } from './serve-config.js';
+import { notifierOf } from './service-manager.js';
 import { packageVersion } from './version.js';
 
 export const serveCommand: CommandSpec = {
@@ -31,6 +32,7 @@ export const serveCommand: CommandSpec = {
         process.on('SIGINT', callback);
       },
       exitNow: (code) => process.exit(code),
+      notify: notifierOf(io.env, io.say),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
       start: (complete) => startCluster(complete),
     });

@@ -7,12 +7,14 @@ import { chaosCommand } from './chaos-command.js';
 import { checkCommand } from './check-command.js';
 import type { CommandIo } from './command.js';
 import { compactCommand } from './compact-command.js';
+import { configCommand } from './config-command.js';
 import { delCommand } from './del-command.js';
 import { demoCommand } from './demo-command.js';
 import { dumpCommand } from './dump-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { expireCommand } from './expire-command.js';
 import { getCommand } from './get-command.js';
+import { healthCommand } from './health-command.js';
 import { inspectCommand } from './inspect-command.js';
 import { loadCommand } from './load-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
@@ -68,6 +70,8 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     ],
     commands: [
       serveCommand,
+      configCommand,
+      healthCommand,
       putCommand,
       getCommand,
       delCommand,

@@ -64,6 +64,11 @@ export interface HttpDoor {
   /** HOST:PORT with the real port. */
   readonly address: string;
   /**
+   * From now on each answer ends its connection: a client learns so between two requests, and not
+   * while it sends one, that the door closes.
+   */
+  windDown(): void;
+  /**
    * Accepts no more connections, lets requests in flight finish, and ends what is left after
    * `deadlineMs`. True when everything finished by itself.
    */
@@ -89,6 +94,11 @@ const EMPTY = Buffer.alloc(0);
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { host, port } = parseAddress(options.address);
   const app = makeApp(options.limits);
+  let isWindingDown = false;
+  app.addHook('onRequest', (_request, reply, next) => {
+    if (isWindingDown) reply.header('connection', 'close');
+    next();
+  });
   addGuards(app, options);
   addRoutes(app, options);
   try {
@@ -102,6 +112,9 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
   const realPort = bound !== null && typeof bound === 'object' ? bound.port : port;
   return {
     address: formatAddress({ host, port: realPort }),
+    windDown() {
+      isWindingDown = true;
+    },
     drain: (deadlineMs) => drain(app, deadlineMs),
     close: async () => {
       await drain(app, 0);

@@ -11,7 +11,7 @@ import { RouterStats } from '../rpc/router-stats.js';
 import { ShardStats } from '../rpc/shard-stats.js';
 import { GovernedAccess } from './access.js';
 import { Gates } from './gates.js';
-import { HTTP_LIMITS_DEFAULT, startHttpDoor } from './http-door.js';
+import { HTTP_LIMITS_DEFAULT, type HttpDoor, startHttpDoor } from './http-door.js';
 import { Router } from './router.js';
 import { RouterLoop } from './router-loop.js';
 import { SupervisorCalls } from './supervisor-calls.js';
@@ -49,6 +49,7 @@ const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => {
 /** What tells clients whether to call; known once the door is open. */
 let health: Pick<GrpcServer, 'setServing'> | undefined;
 const doors = openDoors();
+let httpDoor: HttpDoor | undefined;
 
 control.on('message', (message: ToRouter) => {
   switch (message.kind) {
@@ -98,6 +99,7 @@ async function openDoors() {
     }
     const http = await startHttpDoor({ ...common, address: httpAddress, limits });
     post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: http.address });
+    httpDoor = http;
     return [grpc, http];
   } catch (error) {
     post({ kind: 'failed', message: messageOf(error) });
@@ -109,6 +111,7 @@ async function drain(delayMs: number, deadlineMs: number): Promise<void> {
   const open = await doors;
   health?.setServing(false);
   await new Promise((passed) => setTimeout(passed, delayMs));
+  httpDoor?.windDown();
   // Whoever still waits then is answered while its connection is there to answer on.
   const hurry = setTimeout(() => router.giveUp(), deadlineMs * GIVE_UP_AT);
   await Promise.all(open.map((door) => door.drain(deadlineMs)));

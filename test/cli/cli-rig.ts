@@ -12,7 +12,11 @@ import { scanCommand } from '../../src/cli/scan-command.js';
 import { statsCommand } from '../../src/cli/stats-command.js';
 import { ttlCommand } from '../../src/cli/ttl-command.js';
 import { openAccess } from '../../src/rpc/access.js';
-import { GRPC_LIMITS_DEFAULT, startGrpcServer } from '../../src/rpc/grpc-server.js';
+import {
+  GRPC_LIMITS_DEFAULT,
+  type GrpcServer,
+  startGrpcServer,
+} from '../../src/rpc/grpc-server.js';
 import { FakeAdmin } from '../harness/fake-admin.js';
 import { FakeCluster, TEST_LIMITS } from '../router/fake-cluster.js';
 import type { FakeShard } from '../router/fake-shard.js';
@@ -54,6 +58,7 @@ export interface StoreRig {
   /** When set, every call fails with it. */
   failure: StormError | undefined;
   cluster: FakeCluster;
+  server: GrpcServer;
 }
 
 /** The one shard's keys, for tests to prepare and to look at. */
@@ -112,6 +117,7 @@ export async function withStore(body: (rig: StoreRig) => Promise<void>): Promise
       cluster.shard(0).failWith = error;
     },
     cluster,
+    server,
   };
   try {
     await body(rig);

@@ -66,6 +66,10 @@ export interface ScannedPage {
   freshSnapshot: boolean;
 }
 type Unary<Request, Response> = MethodDefinition<Request, Response>;
+type Callable<Request, Response> = Pick<
+  Unary<Request, Response>,
+  'path' | 'requestSerialize' | 'responseDeserialize'
+>;
 
 const PROTO_FILES = ['kv.proto', 'kv_admin.proto'].map((name) =>
   fileURLToPath(new URL(`../../../proto/${name}`, import.meta.url)),
@@ -87,10 +91,6 @@ const CHANNEL_OPTIONS = {
 export class KvClient {
   readonly #client: Client;
   readonly #timeoutMs: number;
-type Callable<Request, Response> = Pick<
-  Unary<Request, Response>,
-  'path' | 'requestSerialize' | 'responseDeserialize'
->;
   readonly #now: () => number;
 
   /** Connects at the first call. Throws INVALID_ARGUMENT when the target is not HOST:PORT. */
@@ -203,6 +203,11 @@ type Callable<Request, Response> = Pick<
     return this.#call(METHODS.task, { id });
   }
 
+  /** What the standard health service says of a service; empty = of the whole server. */
+  async health(service: string): Promise<string> {
+    return await this.#call(HEALTH_CHECK, service);
+  }
+
   /** Calls in progress fail. */
   close(): void {
     this.#client.close();
@@ -245,11 +250,6 @@ type Callable<Request, Response> = Pick<
   }
 }
 
-  /** What the standard health service says of a service; empty = of the whole server. */
-  async health(service: string): Promise<string> {
-    return await this.#call(HEALTH_CHECK, service);
-  }
-
 function toStormError(error: ServiceError): StormError {
   const details = error.details === '' ? messageOf(error) : error.details;
   return errorOfStatus(error.code, details, (name) => {
@@ -257,6 +257,25 @@ function toStormError(error: ServiceError): StormError {
     return typeof value === 'string' ? value : undefined;
   });
 }
+
+/** grpc.health.v1: one text to ask with, one number for an answer. */
+const HEALTH_CHECK: Callable<string, string> = {
+  path: '/grpc.health.v1.Health/Check',
+  requestSerialize(service) {
+    const writer = new ProtoWriter();
+    writer.text(1, service);
+    return writer.resultView();
+  },
+  responseDeserialize(bytes) {
+    const reader = new ProtoReader(bytes);
+    while (reader.next()) {
+      if (reader.tag === numberTag(1)) return SERVING_STATUS[reader.number()] ?? 'UNKNOWN';
+      reader.skip();
+    }
+    return 'UNKNOWN';
+  },
+};
+const SERVING_STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
 const METHODS = loadMethods();
 
@@ -291,22 +310,3 @@ function loadMethods() {
     >,
   };
 }
-/** grpc.health.v1: one text to ask with, one number for an answer. */
-const HEALTH_CHECK: Callable<string, string> = {
-  path: '/grpc.health.v1.Health/Check',
-  requestSerialize(service) {
-    const writer = new ProtoWriter();
-    writer.text(1, service);
-    return writer.resultView();
-  },
-  responseDeserialize(bytes) {
-    const reader = new ProtoReader(bytes);
-    while (reader.next()) {
-      if (reader.tag === numberTag(1)) return SERVING_STATUS[reader.number()] ?? 'UNKNOWN';
-      reader.skip();
-    }
-    return 'UNKNOWN';
-  },
-};
-const SERVING_STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
-

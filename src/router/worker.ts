@@ -48,8 +48,8 @@ const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => {
 });
 /** What tells clients whether to call; known once the door is open. */
 let health: Pick<GrpcServer, 'setServing'> | undefined;
-const doors = openDoors();
 let httpDoor: HttpDoor | undefined;
+const doors = openDoors();
 
 control.on('message', (message: ToRouter) => {
   switch (message.kind) {
@@ -98,8 +98,8 @@ async function openDoors() {
       return [grpc];
     }
     const http = await startHttpDoor({ ...common, address: httpAddress, limits });
-    post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: http.address });
     httpDoor = http;
+    post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: http.address });
     return [grpc, http];
   } catch (error) {
     post({ kind: 'failed', message: messageOf(error) });
@@ -110,8 +110,8 @@ async function openDoors() {
 async function drain(delayMs: number, deadlineMs: number): Promise<void> {
   const open = await doors;
   health?.setServing(false);
-  await new Promise((passed) => setTimeout(passed, delayMs));
   httpDoor?.windDown();
+  await new Promise((passed) => setTimeout(passed, delayMs));
   // Whoever still waits then is answered while its connection is there to answer on.
   const hurry = setTimeout(() => router.giveUp(), deadlineMs * GIVE_UP_AT);
   await Promise.all(open.map((door) => door.drain(deadlineMs)));

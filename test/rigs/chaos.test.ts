@@ -125,10 +125,19 @@ interface Planted {
 
 const ACK_BEFORE_SYNC = PLANTED_BUGS.find(({ title }) => title === 'acknowledging before the sync');
 
+/** The sync comes some turns later, so that a power loss surely finds something in between. */
+const LATE_SYNC = (ACK_BEFORE_SYNC?.edits ?? []).map((edit) => ({
+  ...edit,
+  replace: edit.replace.replace(
+    'this.#wal.requestSync();',
+    'if (Math.random() < 0.1) this.#wal.requestSync();',
+  ),
+}));
+
 const PLANTED: readonly Planted[] = [
   {
     title: 'acknowledges before the sync',
-    edits: ACK_BEFORE_SYNC?.edits ?? [],
+    edits: LATE_SYNC,
     only: ['power-loss'],
     because: /^(lost|order|version|resurrected): /,
   },

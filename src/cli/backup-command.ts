@@ -148,7 +148,8 @@ function verify(io: CommandIo, dir: string, options: OptionValues): ExitCode {
     io.out(`${JSON.stringify({ dir, ok: damaged === 0, damaged, results, totals, findings })}\n`);
   } else {
     io.out(
-      `${damaged === 0 ? 'No damage' : `${damaged} places damaged`} in ${results.length} backups: ` +
+      `${damaged === 0 ? 'No damage' : `${damaged} places damaged`} in ` +
+        `${results.length} backups: ` +
         `${tables} tables with ${entries} entries, ${segments} segments with ${frames} frames\n`,
     );
   }

@@ -85,7 +85,8 @@ function pointOf(options: OptionValues): RestorePoint {
 }
 
 export function parseTime(text: string): number {
-  const ms = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  const isDate = /^\d{4}-\d\d-\d\d/.test(text);
+  const ms = /^\d+$/.test(text) ? Number(text) : isDate ? Date.parse(text) : Number.NaN;
   if (Number.isSafeInteger(ms)) return ms;
   throw new StormError(
     'INVALID_ARGUMENT',

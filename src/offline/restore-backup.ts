@@ -1,7 +1,7 @@
 /**
  * Makes a data dir from a backup (docs/formats/backup.md, "Restoring"). Checksums of all files are
- * compared on the way; ROOT is written last, so a restore that was cut short leaves no data dir that
- * a server would open.
+ * compared on the way; ROOT is written last, so a restore that was cut short leaves no data dir
+ * that a server would open.
  */
 import { crc32 } from 'node:zlib';
 import { CorruptionError, StormError } from '../base/errors.js';

@@ -4,8 +4,8 @@
  * thread, as a part of its housekeeping.
  *
  * In the background it keeps within a budget of bytes per second, so a pass takes as long as it
- * takes; a pass that an operator asks for goes at full speed. Nothing is believed damaged at once: a
- * table whose sum differs is checked whole, block by block, and only what is found then counts.
+ * takes; a pass that an operator asks for goes at full speed. Nothing is believed damaged at once:
+ * a table whose sum differs is checked whole, block by block, and only what is found then counts.
  */
 import type { EngineOptions, LogMessage } from '../rpc/control.js';
 import type { JobResult, ScrubJob } from '../rpc/jobs.js';

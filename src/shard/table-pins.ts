@@ -30,7 +30,7 @@ export class TablePins {
     if (this.#pins.delete(name)) this.#removeUnpinned();
   }
 
-  /** Nothing needs the table any more but pins: `remove` is called now, or after the last of them. */
+  /** Nothing needs the table but pins: `remove` is called now, or after the last of them. */
   letGo(table: number, remove: () => void): void {
     if (this.#isPinned(table)) this.#waiting.set(table, remove);
     else remove();

@@ -169,8 +169,9 @@ class BackupRun {
       try {
         return await this.#attempt(shard);
       } catch (error) {
-        const isRetried = error instanceof StormError && RETRIED.includes(error.code);
-        if (!isRetried || attempt === ATTEMPTS_MAX) throw error;
+        if (!(error instanceof StormError) || !RETRIED.includes(error.code)) throw error;
+        // A segment that was used again looks like damage, but hardly twice.
+        if (attempt >= (error.code === 'DATA_CORRUPTION' ? 2 : ATTEMPTS_MAX)) throw error;
       }
       this.#doneBytes = before.done;
       this.#totalBytes = before.total;

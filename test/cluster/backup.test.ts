@@ -15,8 +15,8 @@ import { damageIn, KnownStorm, restored, SHARDS, takeBackup } from './backup-rig
 import { get, put, smallConfig, until, withCluster } from './cluster-rig.js';
 
 const { test, run } = suite('Backup');
-const ROUNDS = Number(process.env['BACKUP_ROUNDS'] ?? 3);
-const KILLS = Number(process.env['BACKUP_KILLS'] ?? 2);
+const ROUNDS = Number(process.env['BACKUP_ROUNDS'] ?? 2);
+const KILLS = Number(process.env['BACKUP_KILLS'] ?? 1);
 const DEADLINE_MS = 60_000 + 30_000 * (ROUNDS + KILLS);
 
 const percentile = (values: number[], share: number): number => {
@@ -35,7 +35,7 @@ test(
         storm.start(cluster.grpcAddress);
         for (let round = 1; round <= ROUNDS; round++) {
           const before = storm.count;
-          await until(() => storm.count > before + 3000);
+          await until(() => storm.count > before + 1500);
           const status = await takeBackup(cluster.grpcAddress, dir, round % 3 === 0);
           assert.is(status.state, 'done', status.message);
           ids.push((JSON.parse(status.report) as { id: number }).id);
@@ -110,7 +110,7 @@ test(
     withTempDir(async (base) => {
       const dir = `${base}/backups`;
       await withCluster(smallConfig(`${base}/data`, SHARDS), async (cluster) => {
-        for (let i = 0; i < 200; i++) assert.is(await put(cluster, `k${i}`, 'v'.repeat(500)), 200);
+        for (let i = 0; i < 60; i++) assert.is(await put(cluster, `k${i}`, 'v'.repeat(500)), 200);
         const taking = takeBackup(cluster.grpcAddress, dir, true);
         await cluster.killShard(1);
         const status = await taking;
@@ -135,7 +135,7 @@ test(
         const { grpcAddress } = await server.ready;
         storm.start(grpcAddress);
         const before = storm.count;
-        await until(() => storm.count > before + 1000);
+        await until(() => storm.count > before + 300);
         const whole = await takeBackup(grpcAddress, dir, true);
         assert.is(whole.state, 'done', whole.message);
         good = (JSON.parse(whole.report) as { id: number }).id;

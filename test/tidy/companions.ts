@@ -48,7 +48,8 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/client/writable.ts': 'test/client/client.test.ts',
   'src/client/write-lane.ts': 'test/client/writer.test.ts',
   // Backups and restores, which mean something only together and on real files.
-  'src/cli/task-progress.ts': 'test/cluster/backup.test.ts',
+  'src/cli/restore-command.ts': 'test/cli/backup-command.test.ts',
+  'src/cli/task-progress.ts': 'test/cli/backup-command.test.ts',
   'src/compactor/run-copy.ts': 'test/cluster/backup.test.ts',
   'src/offline/restore-backup.ts': 'test/offline/verify-backup.test.ts',
   'src/rpc/admin-tasks.ts': 'test/cluster/backup.test.ts',
@@ -64,7 +65,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/cli/scrub-command.ts': 'test/cluster/scrub.test.ts',
   'src/compactor/run-scrub.ts': 'test/cluster/scrub.test.ts',
   'src/shard/damaged-table.ts': 'test/cluster/scrub.test.ts',
-  'src/shard/scrubber.ts': 'test/cluster/scrub.test.ts',
   'src/supervisor/scrub-pass.ts': 'test/cluster/scrub.test.ts',
 };
 

@@ -328,13 +328,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     title: 'releasing WAL segments before the manifest edit',
     edits: [
-      { file: HOUSEKEEPER, find: 'this.#wal.release(flushedSequence);', replace: '' },
       {
         file: HOUSEKEEPER,
-        find: 'this.#commit(makeEdit, () => { this.#stack.dropOldest();',
+        find: 'this.#wal.release(flushedSequence, this.holds.keepFrom);',
+        replace: '',
+      },
+      {
+        file: HOUSEKEEPER,
+        find: 'this.#commit(makeEdit, () => { this.tablesAtMs',
         replace:
-          'this.#wal.release(flushedSequence);' +
-          'this.#commit(makeEdit, () => { this.#stack.dropOldest();',
+          'this.#wal.release(flushedSequence);this.#commit(makeEdit, () => { this.tablesAtMs',
       },
     ],
     foundBy: POWER_ORDER,
@@ -383,8 +386,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/shard/range-scan.js',
-        find: 'if (isDecided || source.sequence > snapshot) continue;',
-        replace: 'if (isDecided) continue;',
+        find: 'if (isDecided || source.sequence > snapshot) {',
+        replace: 'if (isDecided) {',
       },
     ],
     foundBy: MODEL,

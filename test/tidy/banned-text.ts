@@ -74,6 +74,8 @@ const BANS: readonly Ban[] = [
       'src/rpc/grpc-server.ts',
       'src/router/http-door.ts',
       'src/router/router-loop.ts',
+      // Wires the real timers to what takes them, and drains.
+      'src/router/worker.ts',
       'src/cli/',
       'src/demo/',
     ],

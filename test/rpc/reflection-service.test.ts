@@ -93,8 +93,10 @@ for (const version of ['v1', 'v1alpha'] as const) {
       const stream = open(client, version);
       stream.on('error', () => {});
       const { list } = await answerTo(stream, { list_services: '*' });
-      const names = list?.service.map(({ name }) => name).sort((a, b) => (a < b ? -1 : 1));
-      assert.equal(names, ['grpc.health.v1.Health', 'kv.Admin', 'kv.Kv']);
+      const names = new Set(list?.service.map(({ name }) => name));
+      for (const name of ['grpc.health.v1.Health', 'kv.Admin', 'kv.Kv']) {
+        assert.ok(names.has(name), name);
+      }
       const { files } = await answerTo(stream, { symbol: 'kv.Kv' });
       const text = Buffer.concat(files?.file_descriptor_proto ?? []).toString('latin1');
       assert.match(text, /BatchSetRequest/);

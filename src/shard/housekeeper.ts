@@ -270,7 +270,9 @@ export class Housekeeper {
       this.tablesAtMs = this.#env.clock.wallMs();
       this.#stack.dropOldest();
       if (this.#replayed > 0 && --this.#replayed === 0) this.#remove(DISTRUST_FILE);
-      this.#wal.release(flushedSequence, this.holds.keepFrom);
+      // The edit may have waited for the disk, and more could go by now than it has told.
+      const { minSegment } = this.#manifest.state;
+      this.#wal.release(flushedSequence, this.holds.keepFrom, minSegment);
       this.wantsFlush = false;
       this.#merges.noteFlush();
       this.#flushTotals.flushesTotal++;

@@ -224,8 +224,12 @@ export class WalWriter implements WriteAheadLog {
     return holder?.number ?? this.#current.number;
   }
 
-  release(sequence: number, keepFrom = Number.POSITIVE_INFINITY): void {
-    const keep = this.oldestSegmentFor(sequence);
+  release(
+    sequence: number,
+    keepFrom = Number.POSITIVE_INFINITY,
+    minSegment = Number.POSITIVE_INFINITY,
+  ): void {
+    const keep = Math.min(minSegment, this.oldestSegmentFor(sequence));
     this.#retired.push(...this.#full.filter(({ number }) => number < keep));
     this.#full = this.#full.filter(({ number }) => number >= keep);
     this.recycle(keepFrom);

@@ -330,7 +330,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: HOUSEKEEPER,
-        find: 'this.#wal.release(flushedSequence, this.holds.keepFrom);',
+        find: 'this.#wal.release(flushedSequence, this.holds.keepFrom, minSegment);',
         replace: '',
       },
       {
@@ -352,6 +352,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace:
           'for (const { number } of removed) this.#host.removeTable(number);' +
           'this.#host.commit(makeEdit, effects, merge.ready);',
+      },
+      {
+        // Nor does it wait for the maps of them.
+        file: 'src/shard/doomed-tables.js',
+        find: 'this.#waiting.push({ name, dueMs: this.#env.clock.monotonicMs() + REMOVE_AFTER_MS });',
+        replace: "try { this.#env.fs.remove(this.#dir + '/' + name); } catch {}",
       },
     ],
     foundBy: POWER_ORDER,

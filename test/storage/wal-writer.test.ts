@@ -131,6 +131,21 @@ test('a released segment is used again without being cleared, and its frames are
   assert.equal(readTexts(disk, 3, last).texts, ['third segment']);
 });
 
+test('a segment that the manifest names is not released, whatever could go by now', () => {
+  const disk = walDisk();
+  const wal = openWal(disk, 1, { sparesMax: 1 });
+  append(wal, numbered(FRAMES_PER_SEGMENT));
+  // The edit of a flush of them all is made now, and names this segment; it waits for the disk.
+  const minSegment = wal.oldestSegmentFor(FRAMES_PER_SEGMENT);
+  assert.is(minSegment, 1);
+  deliverSpare(disk, wal);
+  append(wal, ['second segment']);
+  wal.release(FRAMES_PER_SEGMENT, Number.POSITIVE_INFINITY, minSegment);
+  assert.is(wal.liveBytes, SEGMENT_BYTES + 2 * 4096);
+  wal.release(FRAMES_PER_SEGMENT, Number.POSITIVE_INFINITY, minSegment + 1);
+  assert.is(wal.liveBytes, 2 * 4096);
+});
+
 test('liveBytes counts what is not released', () => {
   const disk = walDisk();
   const wal = openWal(disk, 1, { sparesMax: 1 });

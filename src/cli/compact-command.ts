@@ -40,9 +40,9 @@ export const compactCommand: CommandSpec = {
         io.out(`${JSON.stringify({ dir, entries, leftBehind, digest })}\n`);
       } else {
         io.out(
-          `${dir}: rewritten with ${entries} entries; ${leftBehind} that were superseded, deleted ` +
-            'or expired are in none of its files any more. Backups and the free space of the disk ' +
-            'may still hold them: docs/GUARANTEES.md\n',
+          `${dir}: rewritten with ${entries} entries; ${leftBehind} that were superseded, ` +
+            'deleted or expired are in none of its files any more. Backups and the free space of ' +
+            'the disk may still hold them: docs/GUARANTEES.md\n',
         );
       }
       return EXIT.ok;
@@ -55,8 +55,9 @@ function refuseIfAlive(dir: string, prefix: string): void {
   for (const { keyLength } of storedEntries(nodeFileSystem, dir, what)) {
     throw new StormError(
       'FAILED_PRECONDITION',
-      `Keys that begin with ${JSON.stringify(prefix)} are not deleted (one of ${keyLength} bytes, ` +
-        'for one): delete them in the running server first, then stop it and run this again',
+      `Keys that begin with ${JSON.stringify(prefix)} are not deleted, one of ${keyLength} ` +
+        'bytes for example: delete them in the running server first, then stop it and run this ' +
+        'again',
     );
   }
 }

@@ -65,13 +65,34 @@ export interface ScannedPage {
   cursor: string;
   freshSnapshot: boolean;
 }
+
+export interface WatchOptions {
+  token?: string;
+  fromNow?: boolean;
+  prefix?: Uint8Array;
+  name?: string;
+}
+
+/** See kv_feed.proto. */
+export interface WatchedPage {
+  kind: 'CHANGES' | 'GAP' | 'SNAPSHOT' | 'SNAPSHOT_END';
+  shard: number;
+  changes: {
+    key: string;
+    value: Buffer;
+    version: number;
+    expiresAtMs: number;
+    deleted: boolean;
+  }[];
+  token: string;
+}
 type Unary<Request, Response> = MethodDefinition<Request, Response>;
 type Callable<Request, Response> = Pick<
   Unary<Request, Response>,
   'path' | 'requestSerialize' | 'responseDeserialize'
 >;
 
-const PROTO_FILES = ['kv.proto', 'kv_admin.proto'].map((name) =>
+const PROTO_FILES = ['kv.proto', 'kv_admin.proto', 'kv_feed.proto'].map((name) =>
   fileURLToPath(new URL(`../../../proto/${name}`, import.meta.url)),
 );
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -171,6 +192,24 @@ export class KvClient {
     );
     try {
       for await (const page of call) yield page as ScannedPage;
+    } catch (error) {
+      throw toStormError(error as ServiceError);
+    } finally {
+      call.cancel();
+    }
+  }
+
+  /** Pages of changes, until the caller leaves it or an error. */
+  async *watch(request: WatchOptions): AsyncGenerator<WatchedPage> {
+    const { path, requestSerialize, responseDeserialize } = METHODS.watch;
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+    );
+    try {
+      for await (const page of call) yield page as WatchedPage;
     } catch (error) {
       throw toStormError(error as ServiceError);
     } finally {
@@ -280,7 +319,7 @@ const SERVING_STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 const METHODS = loadMethods();
 
 function loadMethods() {
-  const loaded = loadSync(PROTO_FILES, { defaults: true, longs: Number });
+  const loaded = loadSync(PROTO_FILES, { defaults: true, longs: Number, enums: String });
   const methodsOf = (name: string): Record<string, unknown> => {
     const service = loaded[name];
     assert(service !== undefined, `${name} is in the proto files`);
@@ -304,6 +343,7 @@ function loadMethods() {
     expire: methods['Expire'] as Unary<KeyRequest, Versioned>,
     ttl: methods['Ttl'] as Unary<KeyRequest, Versioned & { ttlMs: number }>,
     scan: methods['Scan'] as Unary<ScanOptions, ScannedPage>,
+    watch: methodsOf('kv.Feed')['Watch'] as Unary<WatchOptions, WatchedPage>,
     deletePrefix: methods['DeletePrefix'] as Unary<
       { prefix: Uint8Array; dryRun: boolean },
       { count: number }

@@ -69,8 +69,8 @@ function plan(io: CommandIo, dir: string, shardCount: number, asJson: boolean): 
     return EXIT.ok;
   }
   io.out(
-    `${dir}: from ${fromShards} to ${shardCount} shards, up to ${entries} entries. It needs about ` +
-      `${mebibytes(dataBytes)} beside what is there; ${mebibytes(freeBytes)} are free.\n` +
+    `${dir}: from ${fromShards} to ${shardCount} shards, up to ${entries} entries. It needs ` +
+      `about ${mebibytes(dataBytes)} beside what is there; ${mebibytes(freeBytes)} are free.\n` +
       'Nothing was rewritten. Make a backup, then run it with --yes\n',
   );
   return EXIT.ok;
@@ -91,8 +91,8 @@ function rewrite(io: CommandIo, dir: string, shardCount: number, asJson: boolean
   const rate = Math.round(result.entries / Math.max(seconds, 0.001));
   io.out(
     `${dir}: ${result.fromShards} shards became ${result.toShards} with ${result.entries} ` +
-      `entries (${result.leftBehind} that were superseded, deleted or expired are left behind), read back ` +
-      `and found the same: ${result.digest}\n` +
+      `entries (${result.leftBehind} superseded, deleted or expired ones are left behind), read ` +
+      `back and found the same: ${result.digest}\n` +
       `${Math.round(seconds * 10) / 10} s, ${rate} entries/s. New versions begin above ` +
       `${result.lastSequence}. Start the server without --shards, or with --shards ` +
       `${result.toShards}\n`,

@@ -29,6 +29,7 @@ import { serveCommand } from './serve-command.js';
 import { statsCommand } from './stats-command.js';
 import { ttlCommand } from './ttl-command.js';
 import { packageVersion } from './version.js';
+import { watchCommand } from './watch-command.js';
 
 const io: CommandIo = {
   out: (data) => void process.stdout.write(data),
@@ -79,6 +80,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       expireCommand,
       ttlCommand,
       statsCommand,
+      watchCommand,
       dumpCommand,
       loadCommand,
       reshardCommand,

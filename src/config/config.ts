@@ -55,6 +55,7 @@ export interface Config extends DoorConfig {
     readonly mode: 'auto' | 'mmap' | 'pread';
     readonly verify: 'first-touch' | 'always';
   };
+  readonly feed: { readonly holdBytesMax: number };
   readonly scrub: { readonly bytesPerSecond: number };
   readonly compaction: {
     readonly threads: number;

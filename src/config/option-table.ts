@@ -302,6 +302,14 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
     unit: 'bytes',
     help: 'The most that each merge reads in a second; 0 = no limit.',
   },
+  'feed.holdBytesMax': {
+    type: 'integer',
+    default: 256 * MIB,
+    min: 0,
+    max: 64 * GIB,
+    unit: 'bytes',
+    help: 'Log that a shard keeps for one named reader of changes (kv.Feed) beyond its own need.',
+  },
   'scrub.bytesPerSecond': {
     type: 'integer',
     default: MIB,

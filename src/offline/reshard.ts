@@ -261,8 +261,8 @@ function verify(
   }
   if (digest.entries === built.entries && digest.result() === built.digest) return;
   throw new CorruptionError(
-    `The new shards hold ${digest.entries} entries that differ from the ${built.entries} written: ` +
-      'nothing was switched; check disk and memory of this machine',
+    `The new shards hold ${digest.entries} entries, which differ from the ${built.entries} ` +
+      'written: nothing was switched; check disk and memory of this machine',
     { file: `${dir}/${RESHARD_DIR}`, offset: 0 },
   );
 }

@@ -24,6 +24,7 @@ import type {
   TtlDone,
   WriteDone,
 } from '../rpc/kv-operations.js';
+import type { KvWatch, WatchDone, WatchRequest } from '../rpc/kv-watch.js';
 import { Call, type Caller, type Gates } from './gates.js';
 
 /** Runs the task after so long; returns what cancels it. */
@@ -144,6 +145,20 @@ export class GovernedOperations implements KvOperations {
     }
   }
 
+  watch(request: WatchRequest): KvWatch {
+    const call = new Call('Watch', 'scan', this.#caller, 0);
+    const refusal = this.#gates.enter(call);
+    if (refusal !== undefined) throw refusal;
+    try {
+      const inner = this.#inner.watch?.(request);
+      if (inner === undefined) throw new StormError('UNIMPLEMENTED', 'There is no feed of changes');
+      return new GovernedWatch(inner, this.#gates, call);
+    } catch (error) {
+      this.#gates.leave(call, error instanceof StormError ? error : undefined);
+      throw error;
+    }
+  }
+
   deletePrefix(
     prefix: Uint8Array,
     options: { dryRun: boolean },
@@ -215,6 +230,38 @@ class GovernedScan implements KvScan {
       if (error !== undefined || page?.isLast === true) this.#end(error);
       done(error, page);
     });
+  }
+
+  #end(error: StormError | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#gates.leave(this.#call, error);
+  }
+}
+
+/** Its pages are not charged: it holds one, and takes the next when its reader has taken that. */
+class GovernedWatch implements KvWatch {
+  readonly #inner: KvWatch;
+  readonly #gates: Gates;
+  readonly #call: Call;
+  #isOver = false;
+
+  constructor(inner: KvWatch, gates: Gates, call: Call) {
+    this.#inner = inner;
+    this.#gates = gates;
+    this.#call = call;
+  }
+
+  nextPage(done: WatchDone): void {
+    this.#inner.nextPage((error, page) => {
+      if (error !== undefined) this.#end(error);
+      done(error, page);
+    });
+  }
+
+  close(): void {
+    this.#inner.close();
+    this.#end(undefined);
   }
 
   #end(error: StormError | undefined): void {

@@ -37,6 +37,7 @@ import type {
   TtlDone,
   WriteDone,
 } from '../rpc/kv-operations.js';
+import type { KvWatch, WatchRequest } from '../rpc/kv-watch.js';
 import type { RouterEnd } from '../rpc/link.js';
 import { commitRequest, MESSAGE_GET, MESSAGE_WRITE, tryReserveRequest } from '../rpc/messages.js';
 import { tryReserveWriteIf, writeIfBytes } from '../rpc/write-messages.js';
@@ -49,18 +50,21 @@ import { sendExpire, sendTtl } from './expiry.js';
 import type { RouterLimits, RouterStatus, ServingSeat } from './router-types.js';
 import { Scans } from './scans.js';
 import { type RouterOptions, ShardCalls } from './shard-calls.js';
+import { type After, Watch } from './watch.js';
 
 export class Router implements KvOperations {
   readonly #limits: RouterLimits;
   readonly #calls: ShardCalls;
   readonly #batches: BatchSet;
   readonly #scans: Scans;
+  readonly #after: After | undefined;
 
   constructor(options: RouterOptions) {
     this.#limits = options.limits;
     this.#calls = new ShardCalls(options);
     this.#batches = new BatchSet(this.#calls, options.limits);
     this.#scans = new Scans(this.#calls, options.limits);
+    this.#after = options.after;
   }
 
   set(
@@ -127,6 +131,12 @@ export class Router implements KvOperations {
 
   scan(request: ScanRequest): KvScan {
     return this.#scans.start(request);
+  }
+
+  watch(request: WatchRequest): KvWatch {
+    const after = this.#after;
+    if (after === undefined) throw new StormError('UNIMPLEMENTED', 'There is no feed of changes');
+    return new Watch(this.#calls, request, this.#limits.keyBytesMax, after);
   }
 
   deletePrefix(

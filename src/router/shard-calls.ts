@@ -39,6 +39,8 @@ export interface RouterOptions {
   slotMapEpoch: number;
   /** Runs a task after the work of this turn of the event loop: `setImmediate`. */
   soon: (task: () => void) => void;
+  /** Runs a task after so long; watches need it. */
+  after?: (ms: number, task: () => void) => () => void;
   /** A link turned out damaged and was dropped: its shard must be restarted. */
   onDamage: (shard: number, epoch: number, error: StormError) => void;
 }

@@ -33,6 +33,7 @@ const router = new Router({
   limits: { ...boot, ...RETRY_HINTS, scansMax: SCANS_MAX },
   slotOwner: new Uint16Array(boot.slotOwner),
   soon: setImmediate,
+  after,
   onDamage: (shard, epoch, { message }) => post({ kind: 'damaged', shard, epoch, message }),
 });
 const supervisor = new SupervisorCalls(systemClock, (id, question) =>

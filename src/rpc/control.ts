@@ -39,6 +39,8 @@ export interface EngineOptions {
   walSync: SyncMode;
   walSyncIntervalMs: number;
   walSegmentBytes: number;
+  /** How much of the log one named reader of changes may hold; left out = 256 MiB. */
+  feedHoldBytesMax?: number;
   walGroupBytesMax: number;
   walLiveBytesMax: number;
   walSparesMax: number;

@@ -38,6 +38,7 @@ import { OpenStreams } from './open-streams.js';
 import { addReflection } from './reflection-service.js';
 import { type MessageStream, streamScan } from './scan-stream.js';
 import { errorMetadata, GRPC_STATUS_OF } from './status-map.js';
+import { streamWatch } from './watch-stream.js';
 
 export interface GrpcLimits {
   keyBytesMax: number;
@@ -100,6 +101,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   server.addService(KV_SERVICE, kvHandlers(options.access, options.clock, streams));
   const adminOf = (credentials: Credentials) => options.access.admin(credentials);
   server.addService(ADMIN_SERVICE, unaryHandlers(ADMIN_METHODS, adminOf, options.clock));
+  server.addService(FEED_SERVICE, feedHandlers(options.access, streams));
   const health = new HealthService(endable(server, streams));
   if (options.hasReflection === true) addReflection(endable(server, streams));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -199,6 +201,20 @@ function kvHandlers(
     });
   };
   return handlers;
+}
+
+function feedHandlers(access: Access, streams: OpenStreams): UntypedServiceImplementation {
+  return {
+    Watch: (call: StreamCall): void => {
+      const fail = (status: Partial<StatusObject>) => void call.emit('error', status);
+      guarded(false, fail, () => {
+        const operations = access.kv(credentialsOf(call));
+        const watch = streamWatch(operations, call.request, messageStreamOf(call, false));
+        const forget = streams.add(() => watch.stop());
+        call.once('close', forget);
+      });
+    },
+  };
 }
 
 type ServiceHost = Pick<Server, 'addService'>;
@@ -352,6 +368,9 @@ export const KV_SERVICE: ServiceDefinition = {
   Scan: method('kv.Kv', 'Scan', true),
   Ingest: method('kv.Kv', 'Ingest', true, true),
 };
+
+/** kv.Feed, likewise. */
+export const FEED_SERVICE: ServiceDefinition = { Watch: method('kv.Feed', 'Watch', true) };
 
 /** kv.Admin, likewise. */
 export const ADMIN_SERVICE = unaryService('kv.Admin', Object.keys(ADMIN_METHODS));

@@ -8,6 +8,7 @@
  * the sequence number of the write that made it: 1 or more, per shard, rising.
  */
 import type { StormError } from '../base/errors.js';
+import type { KvWatch, WatchRequest } from './kv-watch.js';
 import type { Condition } from './write-messages.js';
 
 /** `sequence` is the version that the write made. */
@@ -148,4 +149,6 @@ export interface KvOperations {
     timeoutMs: number,
     done: DeletePrefixDone,
   ): void;
+  /** Throws what is wrong with the request. Left out where changes cannot be watched. */
+  watch?(request: WatchRequest): KvWatch;
 }

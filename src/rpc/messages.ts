@@ -14,6 +14,7 @@
  * write-messages.ts.
  */
 import type { StormError } from '../base/errors.js';
+import { MESSAGE_CHANGES } from './change-messages.js';
 import {
   decodeFailure,
   encodeFailure,
@@ -186,6 +187,7 @@ export function decodeRequest(consumer: RingConsumer, into: RequestView): void {
     case MESSAGE_GET:
     case MESSAGE_MULTI_GET:
     case MESSAGE_TTL:
+    case MESSAGE_CHANGES:
       into.payloadLength = length - REQUEST_HEADER_BYTES;
       if (!hasOnlyPayload(consumer)) throw malformed('request', type, length);
       return;

@@ -7,7 +7,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HEALTH_PROTO } from './health-service.js';
 
-const PROTO_FILES = ['kv.proto', 'kv_admin.proto'].map((name) =>
+const PROTO_FILES = ['kv.proto', 'kv_admin.proto', 'kv_feed.proto'].map((name) =>
   fileURLToPath(new URL(`../../../proto/${name}`, import.meta.url)),
 );
 

@@ -4,6 +4,7 @@
  * link; beyond that requests stay in their ring.
  */
 import { StormError } from '../base/errors.js';
+import { decodeChanges, MESSAGE_CHANGES } from '../rpc/change-messages.js';
 import {
   decodeRequest,
   MESSAGE_GET,
@@ -23,6 +24,7 @@ import type { RingProducer } from '../rpc/ring-channel.js';
 import type { ShardStats } from '../rpc/shard-stats.js';
 import { LookupResult } from '../storage/lookup.js';
 import { asStormError, wrongShard } from './answer-errors.js';
+import { ChangesPage } from './changes-page.js';
 import type { Engine } from './engine.js';
 import { type LongRead, MultiGet, ScanPage, Scratch } from './long-reads.js';
 import type { ShardLink } from './shard-link.js';
@@ -94,6 +96,10 @@ export class ReadLane {
   #longRead(bytes: Uint8Array): LongRead | undefined {
     const { callId, type, scan, payloadStart, payloadLength } = this.#request;
     if (type === MESSAGE_SCAN && scan !== undefined) return new ScanPage(callId, scan);
+    if (type === MESSAGE_CHANGES) {
+      const payload = bytes.slice(payloadStart, payloadStart + payloadLength);
+      return new ChangesPage(callId, decodeChanges(payload));
+    }
     if (type !== MESSAGE_MULTI_GET) return undefined;
     return new MultiGet(callId, bytes.slice(payloadStart, payloadStart + payloadLength));
   }

@@ -7,6 +7,7 @@ import type { ShardAnswer, ShardPin, ShardQuestion } from '../rpc/shard-operatio
 import { encodeEdit, MANIFEST_VERSION } from '../storage/manifest-format.js';
 import { type ManifestState, snapshotEdit, tablesOf } from '../storage/manifest-state.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
+import { ChangeLog } from './change-log.js';
 import type { EngineEnv } from './engine-env.js';
 import type { Scrubber } from './scrubber.js';
 import type { TablePins } from './table-pins.js';
@@ -22,6 +23,8 @@ export interface DeskHost {
 }
 
 export class ShardDesk {
+  /** For feeds. */
+  readonly changes: ChangeLog;
   readonly #env: EngineEnv;
   readonly #options: EngineOptions;
   readonly #wal: WriteAheadLog;
@@ -32,6 +35,7 @@ export class ShardDesk {
     this.#options = options;
     this.#wal = wal;
     this.#host = host;
+    this.changes = new ChangeLog(env, wal, host.holds, options.feedHoldBytesMax);
   }
 
   /** Never throws: what goes wrong is an answer too. */

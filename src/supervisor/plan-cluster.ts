@@ -69,6 +69,7 @@ export function planCluster(
       mergeGarbagePercentQuiet: compaction.garbagePercentQuiet,
       mergeQuietMs: compaction.quietMs,
       mergeBytesPerSecond: compaction.bytesPerSecond,
+      feedHoldBytesMax: config.feed.holdBytesMax,
       scrubBytesPerSecond: scrub.bytesPerSecond,
       pressure,
     },

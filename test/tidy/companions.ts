@@ -13,6 +13,10 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/shard/shard-thread.ts': 'test/cluster/start-and-stop.test.ts',
   // A lock around the body of a command.
   'src/cli/locked-data-dir.ts': 'test/cli/reshard-command.test.ts',
+  // The feed, from a real log to a real door.
+  'src/router/watch.ts': 'test/cluster/feed.test.ts',
+  'src/rpc/watch-stream.ts': 'test/cluster/feed.test.ts',
+  'src/shard/changes-page.ts': 'test/cluster/feed.test.ts',
   // Halves of the router, which sees them as one.
   'src/router/batch-part.ts': 'test/router/batch-set.test.ts',
   'src/router/conditional-write.ts': 'test/router/conditions.test.ts',

@@ -214,7 +214,7 @@ function sumOf({ name }, output) {
 
 function writeFigures() {
   const lines = [
-    '| rig | done | figures | lost | bound | commits | anchor |',
+    '| rig | done | figures of good parts | parts that failed | bound | commits | anchor |',
     '|---|---|---|---|---|---|---|',
     ...RIGS.map(rowOf),
   ];
@@ -231,12 +231,13 @@ function rowOf(rig) {
   const total = (key) => good.reduce((sum, { figures }) => sum + (figures[key] ?? 0), 0);
   const shown = rig.figures.map((key) => `${total(key).toLocaleString('en')} ${key}`).join(', ');
   const trials = rig.trials === undefined ? 0 : total(rig.trials);
+  const commits = [...new Set(parts.map((part) => part.commit))].slice(-3).join(' ');
+  const failed = parts.length - good.length;
   const bound =
     trials > 0 ? `3/${trials} = ${(3 / trials).toPrecision(2)} per trial` : 'enumerated';
-  const commits = [...new Set(parts.map((part) => part.commit))].slice(-3).join(' ');
-  const lost = parts.length - good.length;
   const size = `${good.length} of ${Math.ceil((rig.to - rig.from + 1) / rig.step)} parts`;
-  const cells = [rig.name, size, shown, lost, parts.length === 0 ? '' : bound, commits, rig.anchor];
+  const isBound = parts.length > 0 && failed === 0;
+  const cells = [rig.name, size, shown, failed, isBound ? bound : '', commits, rig.anchor];
   return `| ${cells.join(' | ')} |`;
 }
 

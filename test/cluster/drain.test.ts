@@ -3,6 +3,7 @@
  * was acknowledged is there after a restart, and the process ends with 0 in time. DRAIN_ROUNDS=20
  * for more of it.
  */
+import { writeFileSync } from 'node:fs';
 import { Client, credentials } from '@grpc/grpc-js';
 import * as assert from 'uvu/assert';
 import { KvClient } from '../../src/cli/kv-client.js';
@@ -19,7 +20,11 @@ const PATIENCE_MS = 120_000;
 
 function start(dir: string, env: Record<string, string>): Promise<ServerProcess> {
   const common = { STORMKV_LIMITS_DRAIN_MS_MAX: '30000', STORMKV_LOG_LEVEL: 'error' };
+  // Of its own, whatever the working directory has.
+  const config = `${dir}/kv.config.json`;
+  writeFileSync(config, '{}');
   return ServerProcess.start({
+    config,
     dataDir: `${dir}/data`,
     shardCount: 2,
     env: { PATH: process.env['PATH'], ...common, ...env },

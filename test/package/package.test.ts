@@ -89,7 +89,10 @@ async function useAsProgram(app: string): Promise<void> {
   const version = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version;
   assert.is((await runProcess(bin, ['--version'], { cwd: app })).output, `${version}\n`);
   const script = join(app, 'node_modules/stormkv/dist/src/cli/stormkv.js');
+  const config = join(app, 'kv.config.json');
+  writeFileSync(config, '{}');
   const server = await ServerProcess.start({
+    config,
     ...{ dataDir: join(app, 'data'), shardCount: 2, script, readyTimeoutMs: PATIENCE_MS },
     env: { PATH: process.env['PATH'], STORMKV_LOG_LEVEL: 'error' },
   });

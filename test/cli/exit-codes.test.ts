@@ -15,6 +15,8 @@ test('gives every error code its number', () => {
     'DEADLINE_EXCEEDED 4',
     'FAILED_PRECONDITION 1',
     'ABORTED 1',
+    'UNAUTHENTICATED 1',
+    'PERMISSION_DENIED 1',
     'DATA_CORRUPTION 5',
     'WRONG_SHARD 4',
     'UNIMPLEMENTED 1',

@@ -25,6 +25,7 @@ export interface AccessOptions {
 /** A caller, and what it calls. */
 interface Bound {
   kv: KvOperations;
+  desk: Desk;
   admin: AdminOperations;
 }
 
@@ -50,13 +51,17 @@ export class GovernedAccess implements Access {
     return this.#boundTo(credentials).admin;
   }
 
+  desk(credentials: Credentials): Desk {
+    return this.#boundTo(credentials).desk;
+  }
+
   /** Callers remembered now. */
   get callerCount(): number {
     return this.#bound.size;
   }
 
-  #boundTo({ peer }: Credentials): Bound {
-    const name = peer === '' ? NOBODY : peer;
+  #boundTo({ peer, principal }: Credentials): Bound {
+    const name = principal ?? (peer === '' ? NOBODY : peer);
     if (this.#last !== undefined && name === this.#lastName) return this.#last;
     const bound = this.#bound.get(name) ?? this.#bind({ name });
     this.#bound.delete(name);
@@ -69,9 +74,11 @@ export class GovernedAccess implements Access {
 
   #bind(caller: Caller): Bound {
     const { operations, desk, gates, after } = this.#options;
+    const governed = new GovernedDesk(desk, gates, caller);
     return {
       kv: new GovernedOperations(operations, gates, caller, after),
-      admin: new Admin(new GovernedDesk(desk, gates, caller)),
+      desk: governed,
+      admin: new Admin(governed),
     };
   }
 

@@ -143,11 +143,7 @@ export class Watch implements KvWatch {
     else this.#askLog(lane, lane.next ?? 0, done);
   }
 
-  #askLog(
-    lane: Lane,
-    from: number,
-    done: AskDone,
-  ): void {
+  #askLog(lane: Lane, from: number, done: AskDone): void {
     const seat = this.#calls.serving(lane.shard);
     if (seat instanceof StormError) {
       if (seat.code === 'UNAVAILABLE') done(undefined, 'down');
@@ -180,12 +176,7 @@ export class Watch implements KvWatch {
     commitRequest(ring, payload.length);
   }
 
-  #took(
-    lane: Lane,
-    reply: ReplyView,
-    bytes: Uint8Array,
-    done: AskDone,
-  ): void {
+  #took(lane: Lane, reply: ReplyView, bytes: Uint8Array, done: AskDone): void {
     const { type, snapshotId: next, isDone, itemsStart, itemsLength } = reply;
     if (type !== MESSAGE_PAGE) {
       done(damagedError(`changes were answered with type ${type}`));
@@ -204,11 +195,7 @@ export class Watch implements KvWatch {
     else done(undefined, isDone ? 'idle' : 'more');
   }
 
-  #failed(
-    lane: Lane,
-    error: StormError,
-    done: AskDone,
-  ): void {
+  #failed(lane: Lane, error: StormError, done: AskDone): void {
     switch (error.code) {
       case 'FAILED_PRECONDITION':
         // The log no longer has it: from now on, with a snapshot.
@@ -230,11 +217,7 @@ export class Watch implements KvWatch {
     lane.snapshot = { lane: new ScanLane(this.#calls, lane.shard, shape, 0), next };
   }
 
-  #readSnapshot(
-    lane: Lane,
-    snapshot: NonNullable<Lane['snapshot']>,
-    done: AskDone,
-  ): void {
+  #readSnapshot(lane: Lane, snapshot: NonNullable<Lane['snapshot']>, done: AskDone): void {
     const scan = snapshot.lane;
     if (scan.isExhausted) {
       scan.end();

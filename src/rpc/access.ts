@@ -20,6 +20,8 @@ export interface Credentials {
   /** The header or metadata `authorization`, as it came. */
   readonly authorization: string | undefined;
   readonly certificate: ClientCertificate | undefined;
+  /** Who it is, set by whoever has judged the rest. */
+  readonly principal?: string;
 }
 
 export interface Access {
@@ -27,6 +29,12 @@ export interface Access {
   kv(credentials: Credentials): KvOperations;
   /** Likewise. */
   admin(credentials: Credentials): AdminOperations;
+  /** Throws UNAUTHENTICATED likewise: for doors that can know before a body has come. */
+  authenticate?(credentials: Credentials): void;
+  /** For figures, which may be open to everybody; as `admin` where it is left out. */
+  observer?(credentials: Credentials): Pick<AdminOperations, 'stats'>;
+  /** Whether `observer` lets in everybody. */
+  readonly observersAreOpen?: boolean;
 }
 
 /** Lets everybody do everything. */

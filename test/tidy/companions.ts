@@ -24,6 +24,9 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/router/scan-lane.ts': 'test/router/scan.test.ts',
   'src/router/scans.ts': 'test/router/scan.test.ts',
   'src/router/shard-calls.ts': 'test/router/router.test.ts',
+  // What judges a call, as it is seen from outside.
+  'src/router/authority.ts': 'test/router/authorized-operations.test.ts',
+  'src/router/authorized-desk.ts': 'test/router/secure-access.test.ts',
   // Parts of codecs, whose tests compare with another implementation.
   'src/rpc/failure-message.ts': 'test/rpc/messages.test.ts',
   'src/rpc/message-bytes.ts': 'test/rpc/messages.test.ts',

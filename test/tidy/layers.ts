@@ -88,6 +88,7 @@ const BUILTINS: Readonly<Record<string, readonly string[]>> = {
   'node:worker_threads': ['src/rpc/', 'src/router/', 'src/shard/', 'src/supervisor/'],
   'node:net': [
     'src/rpc/grpc-server.ts',
+    'src/rpc/door-guard.ts',
     'src/router/http-door.ts',
     'src/supervisor/owner-socket.ts',
     'src/supervisor/data-dir-lock.ts',

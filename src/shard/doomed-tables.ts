@@ -1,7 +1,7 @@
 /**
- * Tables that nobody reads any more, on their way off the disk. The pool removes them, and only once
- * the shard's maps of them are gone: whoever lets go of a file last pays for freeing its pages,
- * which after a large merge took the shard's thread half a second (docs/adr/0004).
+ * Tables that nobody reads any more, on their way off the disk. The pool removes them, and only
+ * once the shard's maps of them are gone: whoever lets go of a file last pays for freeing its
+ * pages, which after a large merge took the shard's thread half a second (docs/adr/0004).
  */
 import type { EngineEnv } from './engine-env.js';
 

@@ -33,8 +33,8 @@ export interface WriteAheadLog {
   oldestSegmentFor(sequence: number): number;
   /**
    * Everything through `sequence` is durable elsewhere: older segments may be reused, but for those
-   * with something from `keepFrom` on (left out: none is kept), until `recycle` gives them free, and
-   * but for `minSegment` and those after it, which the manifest names.
+   * with something from `keepFrom` on (left out: none is kept), until `recycle` gives them free,
+   * and but for `minSegment` and those after it, which the manifest names.
    */
   release(sequence: number, keepFrom?: number, minSegment?: number): void;
   /** Segments that were kept and hold nothing from `keepFrom` on may be reused. */

@@ -134,7 +134,7 @@ export class ShardLife implements ArenaBorrower, JobClient {
     this.#post({ kind: 'arena', arena });
   }
 
-  /** Rejects with UNAVAILABLE when the life ends before it answers, and with what it failed with. */
+  /** Rejects with what it failed with, and with UNAVAILABLE when the life ends before. */
   ask<Q extends ShardQuestion>(question: Q): Promise<AnswerTo<Q>> {
     return this.#questions.ask(question, (message) => this.#post(message));
   }

@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
 import type { RemoveJob } from '../../src/rpc/jobs.js';
 import { DoomedTables } from '../../src/shard/doomed-tables.js';
-import { MemoryFileSystem } from '../../src/storage/memory-file-system.js';
 import { InlineJobs } from '../harness/engine-rig.js';
 import { ManualClock } from '../harness/manual-clock.js';
+import { MemoryFileSystem } from '../harness/memory-file-system.js';
 import { SeededRandom } from '../harness/seeded-random.js';
 import { suite } from '../harness/suite.js';
 

@@ -1,10 +1,15 @@
 /**
- * Files that live in memory alone and vanish with their owner: for an engine that only rehearses.
- * Nothing is ever unsynced, nothing fails but what a caller does wrong; simulations have a disk of
- * their own.
+ * Files that live in memory alone and vanish with their owner. Nothing is ever unsynced, nothing
+ * fails but what a caller does wrong: where that matters, take the simulated disk.
  */
-import { StormError } from '../base/errors.js';
-import type { DiskSpace, FileHandle, FileStat, FileSystem, OpenMode } from './file-system.js';
+import { StormError } from '../../src/base/errors.js';
+import type {
+  DiskSpace,
+  FileHandle,
+  FileStat,
+  FileSystem,
+  OpenMode,
+} from '../../src/storage/file-system.js';
 
 const SPACE: DiskSpace = { freeBytes: 2 ** 40, totalBytes: 2 ** 40 };
 
@@ -47,7 +52,7 @@ export class MemoryFileSystem implements FileSystem {
     for (const path of [...this.#files.keys(), ...this.#dirs]) {
       if (path.startsWith(start)) names.add(path.slice(start.length).split('/', 1)[0] ?? '');
     }
-    return [...names].sort();
+    return [...names].sort((a, b) => (a < b ? -1 : 1));
   }
 
   stat(path: string): FileStat | undefined {

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { MemoryFileSystem } from '../../src/storage/memory-file-system.js';
-import { suite } from '../harness/suite.js';
+import { MemoryFileSystem } from './memory-file-system.js';
+import { suite } from './suite.js';
 
 const { test, run } = suite('Files in memory');
 const bytes = (text: string) => new TextEncoder().encode(text);

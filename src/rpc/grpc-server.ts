@@ -1,7 +1,7 @@
 /**
  * The gRPC door: service kv.Kv of proto/kv.proto, and for operators kv.Admin of
  * proto/kv_admin.proto, over the operations that a caller has access to. The only server-side
- * importer of @grpc/grpc-js; runs on a router thread, on plain sockets.
+ * importer of @grpc/grpc-js; runs on a router thread, on sockets of plain text or TLS.
  *
  * The listener is ours and hands its sockets to grpc-js: so connections can be counted, and ended
  * when a drain takes too long (grpc-js 1.14 forgets its sessions when channelz is off, and its
@@ -12,7 +12,8 @@
  * key and value, or the largest batch, are refused by grpc-js itself, with RESOURCE_EXHAUSTED,
  * before they are buffered.
  */
-import { createServer, type Server as Listener, type Socket } from 'node:net';
+import { EventEmitter } from 'node:events';
+import type { Http2Server } from 'node:http2';
 import {
   Metadata,
   Server,
@@ -26,25 +27,32 @@ import {
   type UntypedHandleCall,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { formatAddress, type HostPort, parseAddress } from '../base/address.js';
+import { formatAddress, parseAddress } from '../base/address.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { Access, Credentials } from './access.js';
 import { ADMIN_METHODS } from './admin-service.js';
+import { clientCertificate, type TurnedAway } from './door-guard.js';
+import { DoorListener, type ListenerLimits } from './door-listener.js';
+import type { TlsSettings } from './door-security.js';
 import { HealthService } from './health-service.js';
 import { type DuplexMessageStream, IngestStream } from './ingest-stream.js';
 import { UNARY_METHODS, type UnaryMethod } from './kv-service.js';
 import { OpenStreams } from './open-streams.js';
 import { addReflection } from './reflection-service.js';
 import { type MessageStream, streamScan } from './scan-stream.js';
+import { guardSessions, type SessionLimits } from './session-guard.js';
 import { errorMetadata, GRPC_STATUS_OF } from './status-map.js';
 import { streamWatch } from './watch-stream.js';
 
-export interface GrpcLimits {
+export interface GrpcLimits extends ListenerLimits, SessionLimits {
   keyBytesMax: number;
   valueBytesMax: number;
   batchBytesMax: number;
-  connectionsMax: number;
+  /** A connection without a call is closed after so long. */
+  connectionIdleMs: number;
+  /** Memory of one connection; further calls on it are refused. */
+  sessionBytesMax: number;
   /** Calls at once on one connection. */
   concurrentStreamsMax: number;
   /** How often an idle connection is probed, and how long an answer may take. */
@@ -54,9 +62,15 @@ export interface GrpcLimits {
 
 export const GRPC_LIMITS_DEFAULT = {
   connectionsMax: 4096,
+  connectionsPerPeerMax: 1024,
+  handshakeMsMax: 10_000,
   concurrentStreamsMax: 1024,
+  connectionIdleMs: 300_000,
   keepaliveTimeMs: 30_000,
   keepaliveTimeoutMs: 10_000,
+  sessionBytesMax: 64 * 1024 * 1024,
+  resetsPerSecondMax: 100,
+  controlFramesPerSecondMax: 1000,
 } as const;
 
 export interface GrpcServerOptions {
@@ -64,7 +78,10 @@ export interface GrpcServerOptions {
   address: string;
   /** Others listen on the same port; false if not given. */
   sharesPorts?: boolean;
+  /** Plain text if not given. */
+  tls?: TlsSettings | undefined;
   access: Access;
+  onTurnedAway?: TurnedAway;
   /** Whether tools may ask for the schema; false if not given. */
   hasReflection?: boolean;
   limits: GrpcLimits;
@@ -76,6 +93,8 @@ export interface GrpcServer {
   readonly address: string;
   /** What the health service says; NOT_SERVING until the first call. */
   setServing(isServing: boolean): void;
+  /** New connections use it; throws when the PEM texts do not fit each other. */
+  setTls(tls: TlsSettings): void;
   /**
    * Accepts no more connections, lets calls in flight finish, and ends what is left after
    * `deadlineMs`. True when everything finished by itself.
@@ -105,32 +124,42 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const health = new HealthService(endable(server, streams));
   if (options.hasReflection === true) addReflection(endable(server, streams));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    injector.injectConnection(socket);
+  const { onTurnedAway = () => {} } = options;
+  guardSessions(http2ServerOf(server), options.limits, options.clock, onTurnedAway);
+  const listener = new DoorListener({
+    tls: options.tls,
+    protocol: 'h2',
+    limits: options.limits,
+    onSocket: (socket) => injector.injectConnection(socket),
+    onTurnedAway,
   });
-  listener.maxConnections = options.limits.connectionsMax;
-  const port = await listen(listener, wanted, options.sharesPorts ?? false);
-  const closeAll = () => {
-    listener.close();
-    for (const socket of sockets) socket.destroy();
-  };
+  const port = await listener.listen(wanted, options.sharesPorts ?? false);
   return {
     address: formatAddress({ host: wanted.host, port }),
     setServing: (isServing) => health.setServing(isServing),
+    setTls: (tls) => listener.setTls(tls),
     drain(deadlineMs) {
-      listener.close();
+      listener.stop();
       health.setServing(false);
       streams.stopAll();
-      return shutDown(server, deadlineMs, closeAll);
+      return shutDown(server, deadlineMs, () => listener.destroyAll());
     },
     close() {
-      closeAll();
+      listener.destroyAll();
       server.forceShutdown();
     },
   };
+}
+
+/**
+ * What grpc-js serves injected connections with. It is not public, but nothing else tells of a
+ * connection's frames; a version of grpc-js that has it elsewhere must not start unguarded.
+ */
+function http2ServerOf(server: Server): Http2Server {
+  const servers: unknown = Reflect.get(server, 'http2Servers');
+  const [found] = servers instanceof Map ? (servers.keys() as Iterable<unknown>) : [];
+  if (found instanceof EventEmitter) return found as Http2Server;
+  throw new StormError('INTERNAL', 'This version of @grpc/grpc-js does not show its HTTP/2 server');
 }
 
 function channelOptions(limits: GrpcLimits) {
@@ -142,6 +171,8 @@ function channelOptions(limits: GrpcLimits) {
     // What is sent is bounded by what was read: limits.batchBytesMax of values, or a page.
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': limits.concurrentStreamsMax,
+    'grpc.max_connection_idle_ms': limits.connectionIdleMs,
+    'grpc-node.max_session_memory': Math.ceil(limits.sessionBytesMax / 1_000_000),
     'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.enable_channelz': 0,
@@ -244,13 +275,13 @@ function endableHandler(handle: UntypedHandleCall, streams: OpenStreams) {
 }
 
 /** A call's metadata and connection, before anybody has judged them. */
-function credentialsOf(call: Pick<Call, 'metadata' | 'getPeer'>): Credentials {
+function credentialsOf(call: Pick<Call, 'metadata' | 'getPeer' | 'getAuthContext'>): Credentials {
   const authorization = call.metadata.get('authorization')[0];
   return {
     door: 'grpc',
     peer: hostOf(call.getPeer()),
     authorization: typeof authorization === 'string' ? authorization : undefined,
-    certificate: undefined,
+    certificate: clientCertificate(call.getAuthContext()?.sslPeerCertificate),
   };
 }
 
@@ -307,27 +338,6 @@ function remainingMs(call: { getDeadline(): Date | number }, clock: Clock): numb
   const deadline = call.getDeadline();
   // A client sends a duration; grpc-js has turned it into a time of this machine's wall clock.
   return Number(deadline) - clock.wallMs();
-}
-
-function listen(
-  listener: Listener,
-  { host, port }: HostPort,
-  sharesPorts: boolean,
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: Error) => {
-      const text = `Cannot listen for gRPC on ${formatAddress({ host, port })}: ${cause.message}`;
-      reject(new StormError('UNAVAILABLE', text, { cause }));
-    };
-    listener.once('error', fail);
-    // Not among the types of Node 20, which does not have it.
-    const sharing: object = sharesPorts ? { reusePort: true } : {};
-    listener.listen({ host, port, ...sharing }, () => {
-      listener.off('error', fail);
-      const bound = listener.address();
-      resolve(bound !== null && typeof bound === 'object' ? bound.port : port);
-    });
-  });
 }
 
 /** Resolves to whether all calls finished before `deadlineMs`, when `closeAll` ends the rest. */

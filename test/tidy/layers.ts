@@ -29,10 +29,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'offline',
     'demo',
     'chaos',
+    'storm',
     'report',
   ],
   demo: ['base', 'rpc', 'config', 'cli', 'main'],
   chaos: ['base', 'rpc', 'cli', 'demo', 'report'],
+  storm: ['base', 'rpc', 'config', 'client', 'cli', 'demo', 'report'],
   // From figures to pages: a leaf but for the helpers of base.
   report: ['base'],
   // The one file that assembles the cluster.
@@ -40,11 +42,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A thread or a process of its own is entered through its first file, by URL only. */
-const ENTRY = /^src\/((router|shard|compactor)\/worker|cli\/stormkv)\.ts$/;
+const ENTRY = /^src\/((router|shard|compactor|storm)\/worker|cli\/stormkv)\.ts$/;
 const STARTERS: Readonly<Record<string, string>> = {
   'src/shard/worker.ts': 'src/supervisor/shard-life.ts',
   'src/router/worker.ts': 'src/supervisor/router-keeper.ts',
   'src/compactor/worker.ts': 'src/compactor/compactor-pool.ts',
+  'src/storm/worker.ts': 'src/storm/load-threads.ts',
   'src/cli/stormkv.ts': 'src/demo/server-process.ts',
 };
 /** The only files of the parts that `main.ts` may build. */
@@ -85,10 +88,10 @@ const BUILTINS: Readonly<Record<string, readonly string[]>> = {
     'src/chaos/disk-shim.ts',
   ],
   'node:fs/promises': [],
-  'node:worker_threads': ['src/rpc/', 'src/router/', 'src/shard/', 'src/supervisor/'],
+  'node:worker_threads': ['src/rpc/', 'src/router/', 'src/shard/', 'src/supervisor/', 'src/storm/'],
   'node:net': [
-    'src/rpc/grpc-server.ts',
     'src/rpc/door-guard.ts',
+    'src/rpc/door-listener.ts',
     'src/router/http-door.ts',
     'src/supervisor/owner-socket.ts',
     'src/supervisor/data-dir-lock.ts',

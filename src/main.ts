@@ -2,10 +2,11 @@
  * Starts a whole cluster inside of this process: the entry for other programs and for the command
  * line. The only file that knows all parts; nothing happens when it is imported.
  */
+import { StormError } from './base/errors.js';
 import { systemRandom } from './base/random.js';
 import { systemClock } from './base/system-clock.js';
 import { CompactorPool } from './compactor/compactor-pool.js';
-import type { PartialConfig } from './config/config.js';
+import type { Config, PartialConfig } from './config/config.js';
 import { configWith } from './config/load-config.js';
 import { nodeFileSystem } from './storage/node-file-system.js';
 import { RunningCluster } from './supervisor/cluster.js';
@@ -42,6 +43,7 @@ export async function startCluster(
   { log: givenLog, onShardChange = () => {}, onFatal }: StartOptions = {},
 ): Promise<Cluster> {
   const config = configWith(options);
+  refuseUnserved(config);
   const log = givenLog ?? createLog({ level: config.log.level });
   const opened = await openDataDir(config, { fs, clock, timers, random });
   const onError = (message: string) => log.write('error', `A pool thread died: ${message}`);
@@ -63,6 +65,18 @@ export async function startCluster(
     onFatal: onFatal ?? ((message) => endProcess(log, message)),
     onShardChange,
   });
+}
+
+/** Options that promise protection which this version does not give yet (docs/SECURITY.md). */
+function refuseUnserved({ tls, security, audit }: Config): void {
+  const asked = [
+    ...(tls.certFile === '' ? [] : ['tls.certFile']),
+    ...(security.principalsFile === '' ? [] : ['security.principalsFile']),
+    ...(audit.file === '' && !audit.writes ? [] : ['audit']),
+  ];
+  if (asked.length === 0) return;
+  const text = `This version cannot serve ${asked.join(', ')} yet: leave it out (docs/SECURITY.md)`;
+  throw new StormError('INVALID_ARGUMENT', text);
 }
 
 /** The line is written before the process ends: the log is synchronous. */

@@ -40,6 +40,22 @@ function fingerprint(dir: string): string[] {
     });
 }
 
+test('refuses to start with protection that it cannot give', () =>
+  withTempDir(async (dir) => {
+    const { data } = smallConfig(dir);
+    for (const [asked, named] of [
+      [{ tls: { certFile: 'a.pem', keyFile: 'a.key' } }, /tls\.certFile/],
+      [{ security: { principalsFile: 'who.json' } }, /principalsFile/],
+      [{ audit: { writes: true } }, /audit/],
+    ] as const) {
+      const refusal = await refusalOf({ data: data ?? {}, ...asked });
+      assert.is(refusal.code, 'INVALID_ARGUMENT');
+      assert.match(refusal.message, named);
+      assert.match(refusal.message, /leave it out/);
+    }
+    assert.equal(readdirSync(dir), []);
+  }));
+
 test('serves what it stored, also after it was stopped and started again', () =>
   withTempDir(async (dir) => {
     const keys = Array.from({ length: 40 }, (_, i) => `patient-${i}/q`);

@@ -1,0 +1,12 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+
+/** What the descriptors of this process that are open now lead to: paths, `socket:[...]` and more. */
+export function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return []; // closed meanwhile, as the listing's own one is
+    }
+  });
+}

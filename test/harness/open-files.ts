@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 
-/** What the descriptors of this process that are open now lead to: paths, `socket:[...]` and more. */
+/** What the open descriptors of this process lead to: paths, `socket:[...]` and more. */
 export function openFiles(): string[] {
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {

@@ -20,19 +20,20 @@ const FAILURES = Number(process.env['RIG_SYNC_FAILURES'] ?? 10);
 const SHARDS = 2;
 const SEED = 5;
 
-/** The first sync of a segment in the folder that the file `order` names fails, once. */
+/** While a file `order.shard-00n` exists, the next sync of a segment in that folder fails, once. */
 function failingSync(order: string): Edit[] {
   const file = 'src/storage/node-file-system.js';
   const path = JSON.stringify(order);
   return [
-    { file, find: 'import { closeSync,', replace: 'import { existsSync, readFileSync, closeSync,' },
+    { file, find: 'import { closeSync,', replace: 'import { existsSync, closeSync,' },
     {
       file,
       find: 'fdatasyncSync(this.#openFd());',
-      replace: `if (this.path.endsWith('.seg') && existsSync(${path})) {
-        const wanted = readFileSync(${path}, 'utf8');
-        if (wanted !== '' && this.path.includes(wanted)) {
-          unlinkSync(${path});
+      // The folder's name is in the file's name: shards race for a file that one of them removes.
+      replace: `if (this.path.endsWith('.seg')) {
+        const order = ${path} + '.' + this.path.match(/shard-\\d+/)[0];
+        if (existsSync(order)) {
+          unlinkSync(order);
           throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
         }
       }
@@ -57,8 +58,9 @@ async function failSyncs(dir: string, order: string, build: string): Promise<voi
     for (let n = 0; n < FAILURES; n++) {
       const victim = n % SHARDS;
       await everyoneWrites(writers);
-      writeFileSync(order, `shard-00${victim}`);
-      await until(() => !existsSync(order));
+      const ordered = `${order}.shard-00${victim}`;
+      writeFileSync(ordered, '');
+      await until(() => !existsSync(ordered));
       await everyoneWrites(writers);
       judgeFailures(writers, victim);
     }
@@ -77,6 +79,7 @@ async function failSyncs(dir: string, order: string, build: string): Promise<voi
     assert.equal(await checkKeys([door], wanted()), [], 'and after another death');
     door.close();
   } finally {
+    for (const { writer } of writers) writer.stop();
     await server.kill();
   }
   const sum = { acknowledged: 0, unknown: 0 };

@@ -9,7 +9,7 @@ export const healthCommand: CommandSpec = {
   arguments: [],
   options: [
     ...SERVER_OPTIONS,
-    { flags: '--service <name>', help: 'kv.Kv or kv.Admin (default: the whole server)' },
+    { flags: '--service <name>', help: 'kv.Kv, kv.Admin or kv.Feed (default: the whole server)' },
     { flags: '--json', help: 'print a JSON document' },
   ],
   examples: ['stormkv health', 'stormkv health --target 127.0.0.1:8081 --timeout-ms 2000'],

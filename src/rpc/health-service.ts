@@ -5,7 +5,7 @@
 import { HealthImplementation, protoPath } from 'grpc-health-check';
 
 /** The empty name stands for the whole server. */
-const SERVICES = ['', 'kv.Kv', 'kv.Admin'] as const;
+const SERVICES = ['', 'kv.Kv', 'kv.Admin', 'kv.Feed'] as const;
 
 /** For reflection. */
 export const HEALTH_PROTO = protoPath;

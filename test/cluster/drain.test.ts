@@ -4,7 +4,7 @@
  * for more of it.
  */
 import { writeFileSync } from 'node:fs';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import * as assert from 'uvu/assert';
 import { KvClient } from '../../src/cli/kv-client.js';
 import { ServerProcess } from '../../src/demo/server-process.js';
@@ -53,6 +53,13 @@ async function seed(server: ServerProcess, count: number, bytes: number): Promis
   });
 }
 
+/** The status that a stream ends with. */
+function codeOf(stream: NodeJS.EventEmitter): Promise<number> {
+  return new Promise((resolve) => {
+    stream.once('error', (error: Error & { code?: number }) => resolve(error.code ?? -1));
+  });
+}
+
 async function drainUnderLoad(dir: string, delayMs: number): Promise<DrainLoad> {
   const server = await start(dir, { STORMKV_SHUTDOWN_DELAY_MS: String(delayMs) });
   await seed(server, SEEDS, 100);
@@ -88,7 +95,7 @@ test(
 );
 
 test(
-  'ends in time and with 0 although a Scan is not read, an Ingest idle and a client connected',
+  'ends in time and with 0 although a Scan is not read, an Ingest idle and a feed open',
   () =>
     withTempDir(async (dir) => {
       const server = await start(dir, { STORMKV_LIMITS_DRAIN_MS_MAX: '1000' });
@@ -105,17 +112,28 @@ test(
         });
       });
       const ingest = client.makeBidiStreamRequest('/kv.Kv/Ingest', asIs, asIs);
-      const ingestEnd = new Promise<number>((resolve) => {
-        ingest.once('error', (error: Error & { code?: number }) => resolve(error.code ?? -1));
-      });
+      const ingestEnd = codeOf(ingest);
       ingest.on('data', () => {});
       // An empty batch: its answer says that the stream is open.
       const opened = new Promise((resolve) => ingest.once('data', resolve));
       ingest.write(Buffer.alloc(0));
       await opened;
+      const feed = client.makeServerStreamRequest('/kv.Feed/Watch', asIs, asIs, Buffer.alloc(0));
+      const feedEnd = codeOf(feed);
+      await new Promise((resolve) => feed.once('data', resolve));
+      // Another one stops reading; its pages, too, are more than the window of a stream.
+      const slow = client.makeServerStreamRequest('/kv.Feed/Watch', asIs, asIs, Buffer.alloc(0));
+      slow.on('error', () => {});
+      await new Promise<void>((resolve) => {
+        slow.once('data', () => {
+          slow.pause();
+          resolve();
+        });
+      });
       const { code, lastWords } = await server.end('SIGTERM');
       assert.is(code, 0, lastWords);
-      assert.is(await ingestEnd, 14);
+      assert.is(await ingestEnd, status.UNAVAILABLE);
+      assert.is(await feedEnd, status.UNAVAILABLE);
       client.close();
     }),
   PATIENCE_MS,

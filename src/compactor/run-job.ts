@@ -13,9 +13,12 @@ import type {
   RemoveJob,
   TouchArenaJob,
 } from '../rpc/jobs.js';
+import { SyncAlarm } from '../rpc/sync-alarm.js';
 import { compressionFor } from '../storage/block-codec.js';
+import { leaveDistrust } from '../storage/distrust.js';
 import { temporaryName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
+import { WatchedFolder } from '../storage/watched-folder.js';
 import { createZeroFile } from '../storage/zero-file.js';
 import { NEVER_RESTS, type PaceClock } from './merge-pace.js';
 import { runCopy } from './run-copy.js';
@@ -28,10 +31,20 @@ const PAGE_BYTES = 4096;
 /** Runs the job to its end; never throws. `clock`: of merges that are to work slowly. */
 export function runJob(fs: FileSystem, job: Job, clock: PaceClock = NEVER_RESTS): JobResult {
   try {
-    return { ok: true, output: dispatch(fs, job, clock) };
+    return { ok: true, output: dispatch(watched(fs, job), job, clock) };
   } catch (error) {
     return failureOf(error);
   }
+}
+
+/** Names that other jobs and the shard have made in the folder may be lost with a failed sync. */
+function watched(fs: FileSystem, job: Job): FileSystem {
+  if (job.syncAlarm === undefined || !('dir' in job)) return fs;
+  const alarm = new SyncAlarm(job.syncAlarm);
+  return new WatchedFolder(fs, job.dir, () => {
+    alarm.raise();
+    leaveDistrust(fs, job.dir);
+  });
 }
 
 function dispatch(fs: FileSystem, job: Job, clock: PaceClock): JobOutput {

@@ -82,6 +82,10 @@ export interface ShardBoot {
   arenas: SharedArrayBuffer[];
   /** True after a failed write or fsync: what was replayed must go to fresh files first. */
   distrustPageCache: boolean;
+  /** See sync-alarm.ts; outlives the thread. */
+  syncAlarm: SharedArrayBuffer;
+  /** Of its failures, those that this life need not fear any more, or distrusts because of. */
+  syncFailuresKnown: number;
 }
 
 export type ToShard =

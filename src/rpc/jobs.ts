@@ -121,14 +121,18 @@ export interface ScrubJob {
     | { kind: 'log'; name: string; number: number; lastSequence: number; sizeBytes: number };
 }
 
-export type Job =
+export type Job = (
   | FlushJob
   | MergeJob
   | FillSegmentJob
   | TouchArenaJob
   | RemoveJob
   | CopyJob
-  | ScrubJob;
+  | ScrubJob
+) & {
+  /** Of the shard, to be raised when a sync of its folder fails; see sync-alarm.ts. */
+  syncAlarm?: SharedArrayBuffer;
+};
 
 export interface JobOutput {
   /** Tables written, synced (file and directory), ascending by key. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.js';
 import type { Random } from '../base/random.js';
 import type { Job, JobResult } from '../rpc/jobs.js';
+import type { SyncAlarm } from '../rpc/sync-alarm.js';
 import type { FileSystem } from '../storage/file-system.js';
 
 export interface JobPort {
@@ -26,4 +27,6 @@ export interface EngineEnv {
   random: Random;
   jobs: JobPort;
   arenas: ArenaPort;
+  /** Of the shard's folder; one of its own if not given. */
+  syncAlarm?: SyncAlarm;
 }

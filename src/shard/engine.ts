@@ -15,18 +15,20 @@
  * or refused, reads go on.
  */
 import { assert } from '../base/assert.js';
-import { messageOf } from '../base/errors.js';
+import { messageOf, StormError } from '../base/errors.js';
 import type { EngineOptions, LogMessage } from '../rpc/control.js';
+import { SyncAlarm } from '../rpc/sync-alarm.js';
+import { isDiskFailure, leaveDistrust } from '../storage/distrust.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
 import { LookupResult } from '../storage/lookup.js';
 import { LookupKey } from '../storage/lookup-key.js';
 import { MergeCursor, ReverseMergeCursor } from '../storage/merge-cursor.js';
+import { WatchedFolder } from '../storage/watched-folder.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import { Admission } from './admission.js';
 import { CommitGroup } from './commit-group.js';
-import { isDiskFailure, leaveDistrust } from './distrust.js';
 import { DrainMeter } from './drain-meter.js';
-import type { EngineEnv } from './engine-env.js';
+import type { EngineEnv, JobPort } from './engine-env.js';
 import { Housekeeper } from './housekeeper.js';
 import { MemTableStack } from './mem-table-stack.js';
 import {
@@ -60,6 +62,7 @@ export class Engine {
   readonly desk: ShardDesk;
   readonly #env: EngineEnv;
   readonly #options: EngineOptions;
+  readonly #alarm: SyncAlarm;
   readonly #wal: WriteAheadLog;
   readonly #stack: MemTableStack;
   readonly #keeper: Housekeeper;
@@ -77,8 +80,10 @@ export class Engine {
   #lastAppendMs = 0;
   #sealed = true;
 
-  private constructor(env: EngineEnv, options: EngineOptions, distrust: boolean) {
+  private constructor(given: EngineEnv, options: EngineOptions, distrust: boolean) {
+    const env = watchedEnv(given, options.dir);
     this.#env = env;
+    this.#alarm = env.syncAlarm;
     this.#options = options;
     const recovered = recoverShard(env, options, distrust);
     const { wal, memTables, lastSequence, recoveredRecords, tornTail } = recovered;
@@ -169,6 +174,7 @@ export class Engine {
     const group = this.#pending[0];
     if (group === undefined) return undefined;
     if (group.firstSequence + group.count - 1 > this.#durableThrough) return undefined;
+    if (this.#alarm.isRaised) this.#orPoison(giveUp);
     this.#pending.shift();
     const { active } = this.#stack;
     active.keepThrough =
@@ -272,6 +278,7 @@ export class Engine {
   maintain(): number {
     const now = this.#env.clock.monotonicMs();
     if (this.#poison !== undefined) return now + IDLE_MS;
+    if (this.#alarm.isRaised) this.#orPoison(giveUp);
     this.#freezeForWal();
     const keeperDue = this.#keeper.run(now);
     const delayDue = this.#admission.look(now);
@@ -283,7 +290,7 @@ export class Engine {
    * must be served before.
    */
   get replayIsSafe(): boolean {
-    return this.#keeper.replayIsSafe;
+    return this.#keeper.replayIsSafe && !this.#alarm.isRaised;
   }
 
   /** Why nothing is acknowledged any more, or undefined. */
@@ -329,6 +336,7 @@ export class Engine {
   close(): void {
     try {
       if (this.#poison !== undefined) return;
+      if (this.#alarm.isRaised) this.#orPoison(giveUp);
       this.#orPoison(() => this.#wal.seal(true));
       this.#keeper.noteDurable();
     } finally {
@@ -375,10 +383,30 @@ export class Engine {
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined;
       this.#poison = messageOf(error) + (cause === undefined ? '' : `: ${messageOf(cause)}`);
+      this.#alarm.raise();
       leaveDistrust(this.#env.fs, this.#options.dir);
       throw error;
     }
   }
+}
+
+/** Failed syncs of the folder are noticed, those of the shard's jobs as well. */
+function watchedEnv(env: EngineEnv, dir: string): EngineEnv & { syncAlarm: SyncAlarm } {
+  const syncAlarm = env.syncAlarm ?? new SyncAlarm(SyncAlarm.allocate());
+  const { memory } = syncAlarm;
+  const fs = new WatchedFolder(env.fs, dir, () => syncAlarm.raise());
+  const jobs: JobPort = {
+    submit: (job, done) => env.jobs.submit({ ...job, syncAlarm: memory }, done),
+  };
+  return { ...env, fs, jobs, syncAlarm };
+}
+
+function giveUp(): never {
+  throw new StormError(
+    'UNAVAILABLE',
+    "A sync of the shard's folder failed: the disk may lack files that can be read; " +
+      'the shard stops acknowledging',
+  );
 }
 
 type Totals = Housekeeper['totals'];

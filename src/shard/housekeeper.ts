@@ -6,7 +6,7 @@
  *   back, input files unlinked.
  */
 
-import { messageOf } from '../base/errors.js';
+import { messageOf, StormError } from '../base/errors.js';
 import { fileNumber } from '../base/ids.js';
 import type { EngineOptions } from '../rpc/control.js';
 import type { Job, JobOutput, JobResult } from '../rpc/jobs.js';
@@ -351,6 +351,9 @@ export class Housekeeper {
 
   /** May throw at any step and be called again: what is done is not done twice. */
   #carryOut(commit: PendingCommit): void {
+    if (this.#env.syncAlarm?.isRaised === true) {
+      throw new StormError('UNAVAILABLE', 'a sync of the folder failed, names may be lost');
+    }
     commit.edit ??= commit.makeEdit();
     commit.state ??= this.#manifest.commit(commit.edit);
     const next = this.version.advance(this.#opener, commit.state, commit.ready);

@@ -8,9 +8,9 @@
  *   3. Replay the WAL into MemTables; refuse damage, and an end before what was durable.
  *   4. Sync every segment that was replayed: its bytes may so far exist only in the page cache, and
  *      after this opening they will be read, and so promised. After a failed sync that is not
- *      enough: the kernel may have marked lost pages clean. Then the newest segment is replaced by
- *      a fresh copy, and the engine flushes what was replayed before anything is served
- *      (`Recovered.distrust`).
+ *      enough: the kernel may have marked lost pages clean, and forgotten names. Then the segments
+ *      are replaced by fresh copies, and the engine flushes what was replayed before anything is
+ *      served (`Recovered.distrust`).
  *   5. Write the state to a new manifest. Until then it too may exist only in the page cache, so
  *      nothing that another state might name is touched before.
  *   6. Start a new segment, whose header pins the end that was found; sweep what no state names.
@@ -19,6 +19,7 @@ import { RunReader } from '../base/entry-run.js';
 import { CorruptionError, StormError } from '../base/errors.js';
 import type { EngineOptions } from '../rpc/control.js';
 import { BlockCache } from '../storage/block-cache.js';
+import { isDistrusted } from '../storage/distrust.js';
 import { parseFileName, walFileName } from '../storage/file-names.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { replaceByFreshCopy } from '../storage/fresh-copy.js';
@@ -27,7 +28,6 @@ import { EMPTY_STATE, type ManifestState, tablesOf } from '../storage/manifest-s
 import { NO_PREDECESSOR, type WalIdentity } from '../storage/wal-format.js';
 import { readWal, type WalFrame, type WalReading, walHoldsFrames } from '../storage/wal-reader.js';
 import { WalWriter } from '../storage/wal-writer.js';
-import { isDistrusted } from './distrust.js';
 import type { EngineEnv } from './engine-env.js';
 import { EntryPlaces } from './entry-places.js';
 import { MemTable } from './mem-table.js';
@@ -212,14 +212,13 @@ function replayWal(
 
 /**
  * What was replayed may exist only in the page cache. A sync of all segments makes it durable;
- * after a failed sync only a fresh copy does, of the newest one: those before it were synced to
- * their end before a successor could name that.
+ * after a failed sync only fresh copies do: of the newest segment the disk may lack the end, and of
+ * each the name, if it was the sync of the folder that failed.
  */
 function makeDurable(fs: FileSystem, dir: string, reading: WalReading, isSuspect: boolean): void {
-  const newest = reading.live.at(-1);
-  for (const segment of reading.live) {
-    if (isSuspect && segment === newest) replaceByFreshCopy(fs, dir, walFileName(segment.slot));
-    else syncFile(fs, segment.path);
+  for (const { path, slot } of reading.live) {
+    if (isSuspect) replaceByFreshCopy(fs, dir, walFileName(slot));
+    else syncFile(fs, path);
   }
 }
 

@@ -13,6 +13,7 @@ import type { Job, JobResult } from '../rpc/jobs.js';
 import { ShardEnd } from '../rpc/link.js';
 import type { ShardQuestion } from '../rpc/shard-operations.js';
 import { ShardStats } from '../rpc/shard-stats.js';
+import { SyncAlarm } from '../rpc/sync-alarm.js';
 import type { FileSystem } from '../storage/file-system.js';
 import { Engine } from './engine.js';
 import type { ArenaPort, JobPort } from './engine-env.js';
@@ -105,11 +106,13 @@ export class ShardRunner {
 
   #open(): void {
     const { engine: options, distrustPageCache, links, routerPorts, slotMapEpoch } = this.#boot;
+    const { syncAlarm, syncFailuresKnown } = this.#boot;
     this.#engine = Engine.open(
       {
         ...this.#env,
         jobs: this.#jobs,
         arenas: this.#arenas,
+        syncAlarm: new SyncAlarm(syncAlarm, syncFailuresKnown),
       },
       options,
       distrustPageCache,

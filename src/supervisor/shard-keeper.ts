@@ -11,6 +11,7 @@ import type { EngineOptions, FromShard } from '../rpc/control.js';
 import type { LinkSizes } from '../rpc/link.js';
 import type { AnswerTo, ShardQuestion } from '../rpc/shard-operations.js';
 import { ShardStats, type StatName } from '../rpc/shard-stats.js';
+import { SyncAlarm } from '../rpc/sync-alarm.js';
 import type { ArenaPool } from './arena-pool.js';
 import type { CompactionDesk } from './compaction-desk.js';
 import { Heartbeat, lookEveryMs } from './heartbeat.js';
@@ -58,6 +59,10 @@ export class ShardKeeper {
   readonly #options: ShardKeeperOptions;
   readonly #stats: SharedArrayBuffer;
   readonly #heartbeat = new Heartbeat();
+  readonly #syncAlarm = new SyncAlarm(SyncAlarm.allocate());
+  /** Failed syncs of the folder: when the present life began, and when the last good one did. */
+  #syncFailuresKnown = 0;
+  #syncFailuresHandled = 0;
   #state = INITIAL_STATE;
   #life: ShardLife | undefined;
   #recoveredRecords = 0;
@@ -192,7 +197,10 @@ export class ShardKeeper {
     }
   }
 
-  #spawn(epoch: number, distrustPageCache: boolean): void {
+  #spawn(epoch: number, distrust: boolean): void {
+    // A life may die between a failed sync and its word of it.
+    this.#syncFailuresKnown = this.#syncAlarm.failures;
+    const distrustPageCache = distrust || this.#syncFailuresKnown !== this.#syncFailuresHandled;
     const { engine, slotMapEpoch, linkSizes, routerBells, spawn, arenas, channels } = this.#options;
     const stats = this.#stats;
     const life = new ShardLife({
@@ -203,6 +211,8 @@ export class ShardKeeper {
       routerBells,
       stats,
       distrustPageCache,
+      syncAlarm: this.#syncAlarm.memory,
+      syncFailuresKnown: this.#syncFailuresKnown,
       channels,
     });
     this.#life = life;
@@ -240,6 +250,7 @@ export class ShardKeeper {
         this.#recoveredRecords = message.recoveredRecords;
         this.#recoveries++;
         this.#recoveryMs = message.recoveryMs;
+        this.#syncFailuresHandled = this.#syncFailuresKnown;
         this.#handle({ kind: 'ready' });
         return;
       case 'refused':

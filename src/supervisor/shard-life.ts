@@ -33,6 +33,9 @@ export interface ShardLifeOptions {
   routerBells: SharedArrayBuffer[];
   stats: SharedArrayBuffer;
   distrustPageCache: boolean;
+  /** See `ShardBoot`. */
+  syncAlarm: SharedArrayBuffer;
+  syncFailuresKnown: number;
   /** The system's if not given. */
   channels?: Channels | undefined;
 }
@@ -91,6 +94,7 @@ export class ShardLife implements ArenaBorrower, JobClient {
   /** Starts the thread. When it cannot be started, throws, and the life is over. */
   start(spawn: SpawnShard, arenas: SharedArrayBuffer[], listener: ShardLifeListener): void {
     const { engine, slotMapEpoch, stats, distrustPageCache } = this.#options;
+    const { syncAlarm, syncFailuresKnown } = this.#options;
     try {
       this.#thread = spawn({
         engine,
@@ -101,6 +105,8 @@ export class ShardLife implements ArenaBorrower, JobClient {
         stats,
         arenas,
         distrustPageCache,
+        syncAlarm,
+        syncFailuresKnown,
       });
     } catch (error) {
       this.#close();

@@ -4,6 +4,7 @@ import type { FromShard, ShardBoot, ToShard } from '../../src/rpc/control.js';
 import { PortDoorbell, ThreadDoorbell } from '../../src/rpc/doorbell.js';
 import { allocateLink } from '../../src/rpc/link.js';
 import { ShardStats } from '../../src/rpc/shard-stats.js';
+import { SyncAlarm } from '../../src/rpc/sync-alarm.js';
 import { ShardRunner } from '../../src/shard/shard-runner.js';
 import { RIG_DIR, smallOptions } from '../harness/engine-rig.js';
 import { ManualClock } from '../harness/manual-clock.js';
@@ -43,6 +44,8 @@ function makeRunner(disk = new SimulatedDisk()) {
     stats: ShardStats.allocate(),
     arenas: [new SharedArrayBuffer(engine.arenaBytes)],
     distrustPageCache: false,
+    syncAlarm: SyncAlarm.allocate(),
+    syncFailuresKnown: 0,
   };
   const clock = new ManualClock();
   const random = new SeededRandom(1);

@@ -3,6 +3,7 @@ import type { ShardBoot } from '../../src/rpc/control.js';
 import { PortDoorbell, ThreadDoorbell } from '../../src/rpc/doorbell.js';
 import type { Job, JobResult } from '../../src/rpc/jobs.js';
 import { ShardStats } from '../../src/rpc/shard-stats.js';
+import { SyncAlarm } from '../../src/rpc/sync-alarm.js';
 import { ArenaPool } from '../../src/supervisor/arena-pool.js';
 import { CompactionDesk } from '../../src/supervisor/compaction-desk.js';
 import { type RouterBoard, ShardKeeper } from '../../src/supervisor/shard-keeper.js';
@@ -250,6 +251,25 @@ test('asks a shard to stop, and terminates it when it is late', async () => {
   assert.ok(rig.shard.isTerminated);
   rig.shard.exit(1);
   assert.is(rig.keeper.state.phase, 'stopped');
+  await rig.end();
+});
+
+test('distrusts the page cache when a life dies before its word of a failed sync', async () => {
+  const rig = new Rig();
+  await rig.ready();
+  assert.not(rig.shard.boot.distrustPageCache);
+  new SyncAlarm(rig.shard.boot.syncAlarm).raise();
+  rig.shard.exit(1);
+  const { syncAlarm, syncFailuresKnown, distrustPageCache } = rig.shard.boot;
+  assert.ok(distrustPageCache);
+  assert.not(new SyncAlarm(syncAlarm, syncFailuresKnown).isRaised, 'it has been told');
+  rig.shard.exit(1);
+  rig.timers.advance(50);
+  assert.ok(rig.shard.boot.distrustPageCache, 'until a life has served');
+  await rig.ready();
+  rig.shard.exit(1);
+  rig.timers.advance(1000);
+  assert.not(rig.shard.boot.distrustPageCache);
   await rig.end();
 });
 

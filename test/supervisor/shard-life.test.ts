@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert';
 import type { FromShard } from '../../src/rpc/control.js';
 import { PortDoorbell } from '../../src/rpc/doorbell.js';
 import { ShardStats } from '../../src/rpc/shard-stats.js';
+import { SyncAlarm } from '../../src/rpc/sync-alarm.js';
 import { ShardLife } from '../../src/supervisor/shard-life.js';
 import { suite } from '../harness/suite.js';
 import { delivered, ENGINE, FakeShard, LINK_SIZES } from './fake-shard.js';
@@ -17,6 +18,8 @@ function makeLife(routers = 2) {
     routerBells: Array.from({ length: routers }, () => PortDoorbell.allocate()),
     stats: ShardStats.allocate(),
     distrustPageCache: true,
+    syncAlarm: SyncAlarm.allocate(),
+    syncFailuresKnown: 0,
   });
   const diary: string[] = [];
   const listener = {

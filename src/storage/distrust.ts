@@ -3,8 +3,8 @@
  * what the disk does not have (docs/formats/wal.md, "When a write or sync fails").
  */
 import { StormError, systemCodeOf } from '../base/errors.js';
-import { DISTRUST_FILE } from '../storage/file-names.js';
-import type { FileSystem } from '../storage/file-system.js';
+import { DISTRUST_FILE } from './file-names.js';
+import type { FileSystem } from './file-system.js';
 
 /** Leaves the word for the next opening. Never synced: it shall live as long as the page cache. */
 export function leaveDistrust(fs: FileSystem, dir: string): void {

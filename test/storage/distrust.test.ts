@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { CorruptionError, StormError } from '../../src/base/errors.js';
-import { isDiskFailure, isDistrusted, leaveDistrust } from '../../src/shard/distrust.js';
+import { isDiskFailure, isDistrusted, leaveDistrust } from '../../src/storage/distrust.js';
 import { SimulatedDisk } from '../harness/simulated-disk.js';
 import { suite } from '../harness/suite.js';
 import { systemError } from '../harness/system-error.js';

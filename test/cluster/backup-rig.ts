@@ -13,6 +13,7 @@ import { shardOf, until } from './cluster-rig.js';
 export const SHARDS = 2;
 const WRITERS = 16;
 const KEYS_PER_WRITER = 200;
+const GETS_AT_ONCE = 256;
 
 interface Written {
   sequence: number;
@@ -66,15 +67,9 @@ export class KnownStorm {
     }
   }
 
-  /** What differs between the store and what each shard had at its sequence number. */
-  differences(dataDir: string, sequences: readonly number[]): string[] {
-    const found = new Map<string, string>();
-    const all = { prefix: new Uint8Array(0), nowMs: Date.now() };
-    for (const e of storedEntries(nodeFileSystem, dataDir, all)) {
-      const key = Buffer.from(e.keyBytes.subarray(e.keyStart, e.keyStart + e.keyLength));
-      const value = Buffer.from(e.valueBytes.subarray(e.valueStart, e.valueStart + e.valueLength));
-      found.set(key.toString(), value.toString());
-    }
+  /** What differs between a content and what each shard had at its sequence number. */
+  differences(content: ReadonlyMap<string, string>, sequences: readonly number[]): string[] {
+    const found = new Map(content);
     const wrong: string[] = [];
     for (const [key, list] of this.#written) {
       const sequence = sequences[shardOf(key, SHARDS)] ?? 0;
@@ -89,6 +84,41 @@ export class KnownStorm {
       if (this.#unknown.get(key)?.has(value) !== true) wrong.push(`${key}: nobody wrote ${value}`);
     }
     return wrong;
+  }
+}
+
+/** Every key of a data dir that no server has open. */
+export function storedContent(dataDir: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const all = { prefix: new Uint8Array(0), nowMs: Date.now() };
+  for (const e of storedEntries(nodeFileSystem, dataDir, all)) {
+    const key = Buffer.from(e.keyBytes.subarray(e.keyStart, e.keyStart + e.keyLength));
+    const value = Buffer.from(e.valueBytes.subarray(e.valueStart, e.valueStart + e.valueLength));
+    found.set(key.toString(), value.toString());
+  }
+  return found;
+}
+
+/** Every key of a running server: as a scan finds it, and again as a Get does. */
+export async function servedContent(address: string): Promise<Map<string, string>> {
+  const client = new KvClient(address, 60_000, Date.now);
+  try {
+    const found = new Map<string, string>();
+    for await (const page of client.scan({ prefix: Buffer.alloc(0), limit: 0 }, 60_000)) {
+      for (const { key, value } of page.entries) found.set(key.toString(), value.toString());
+    }
+    const keys = [...found.keys()];
+    for (let from = 0; from < keys.length; from += GETS_AT_ONCE) {
+      const some = keys.slice(from, from + GETS_AT_ONCE);
+      const values = await Promise.all(some.map((key) => client.get(key)));
+      values.forEach((value, i) => {
+        const key = some[i] ?? '';
+        if (value?.toString() !== found.get(key)) found.set(key, `a Get finds ${value}`);
+      });
+    }
+    return found;
+  } finally {
+    client.close();
   }
 }
 

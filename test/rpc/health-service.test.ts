@@ -79,7 +79,7 @@ function next(stream: ClientReadableStream<HealthAnswer>): Promise<string> {
 
 test('is NOT_SERVING until told otherwise, for the server and for each service', () =>
   withDoor(async (server, client) => {
-    for (const name of ['', 'kv.Kv']) {
+    for (const name of ['', 'kv.Kv', 'kv.Admin', 'kv.Feed']) {
       assert.is(await check(client, name), 'NOT_SERVING');
       server.setServing(true);
       assert.is(await check(client, name), 'SERVING');

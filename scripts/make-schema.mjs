@@ -71,7 +71,8 @@ function tables() {
     const names = [`\`${path}\``, `\`${envNameOf(path)}\``];
     if (option.flag !== undefined) names.push(`\`${option.flag}\``);
     const value = `\`${JSON.stringify(option.default)}\``;
-    lines.push(`| ${names.join('<br>')} | ${value} | ${expectationOf(option)} | ${option.help} |`);
+    const meaning = option.reloads === true ? `${option.help} *Reloads.*` : option.help;
+    lines.push(`| ${names.join('<br>')} | ${value} | ${expectationOf(option)} | ${meaning} |`);
   }
   return `${lines.join('\n')}\n`;
 }

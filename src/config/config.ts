@@ -4,8 +4,9 @@
  * load-config.ts makes a Config from flags, environment and file.
  */
 import type { DoorConfig } from './door-config.js';
+import type { TrafficConfig } from './traffic-config.js';
 
-export interface Config extends DoorConfig {
+export interface Config extends DoorConfig, TrafficConfig {
   readonly data: {
     /** Relative to the working directory of the process. */
     readonly dir: string;

@@ -205,10 +205,14 @@ function fromText(option: Option, text: string): unknown {
   switch (option.type) {
     case 'integer':
       return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+    case 'number':
+      return /^\d{1,15}(?:\.\d{1,15})?$/.test(text) ? Number(text) : text;
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : text;
     case 'hosts':
     case 'origins':
+    case 'quotas':
+    case 'scopes':
       return text.split(',').map((part) => part.trim());
     default:
       return text;

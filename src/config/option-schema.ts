@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { parseAddress } from '../base/address.js';
 import { CONFIG_PATHS, OPTION_OF, type Option } from './option-table.js';
+import { QUOTA_PATTERN, SCOPE_PATTERN } from './traffic-options.js';
 
 const TEXT_MAX = 4096;
 const HOST_PATTERN = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;
@@ -23,6 +24,8 @@ export function expectationOf(option: Option): string {
       const unit = option.unit === undefined ? '' : ` of ${option.unit}`;
       return `a whole number${unit} from ${option.min} to ${option.max}`;
     }
+    case 'number':
+      return `a number from ${option.min} to ${option.max}`;
     case 'choice':
       return `one of ${option.choices.map((choice) => JSON.stringify(choice)).join(', ')}`;
     case 'boolean':
@@ -33,6 +36,10 @@ export function expectationOf(option: Option): string {
       return 'a list of host names, like ["store.example", "10.0.0.7:8080"]';
     case 'origins':
       return 'a list of origins without a path, like ["https://dash.example"]';
+    case 'quotas':
+      return 'a list of "CALLER CLASS RATE BURST", like ["analytics scan 1000 5000"]';
+    case 'scopes':
+      return 'a list out of global, read, write, scan, admin and caller';
     case 'file':
       return 'the path of a file, or an empty text for none';
     case 'text':
@@ -46,6 +53,13 @@ function valueSchema(option: Option) {
       return v.pipe(
         v.number(),
         v.integer(),
+        v.minValue(option.min),
+        v.maxValue(option.max),
+        v.description(option.help),
+      );
+    case 'number':
+      return v.pipe(
+        v.number(),
         v.minValue(option.min),
         v.maxValue(option.max),
         v.description(option.help),
@@ -65,6 +79,10 @@ function valueSchema(option: Option) {
       return v.pipe(listOf(HOST_PATTERN), v.description(option.help));
     case 'origins':
       return v.pipe(listOf(ORIGIN_PATTERN), v.description(option.help));
+    case 'quotas':
+      return v.pipe(listOf(QUOTA_PATTERN), v.description(option.help));
+    case 'scopes':
+      return v.pipe(listOf(SCOPE_PATTERN), v.description(option.help));
     case 'file':
       return v.pipe(v.string(), v.maxLength(TEXT_MAX), v.description(option.help));
     case 'text':

@@ -6,6 +6,7 @@
  */
 import type { ConfigPath, ConfigValue } from './config.js';
 import { DOOR_OPTIONS } from './door-options.js';
+import { TRAFFIC_OPTIONS } from './traffic-options.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -19,6 +20,8 @@ interface OptionBase<Value> {
   help: string;
   /** The flag of `stormkv serve` that sets it. */
   flag?: string;
+  /** It can change while the server runs (`stormkv reload`, SIGHUP). */
+  reloads?: true;
 }
 export interface IntegerOption extends OptionBase<number> {
   type: 'integer';
@@ -27,13 +30,19 @@ export interface IntegerOption extends OptionBase<number> {
   /** None for a plain number. */
   unit?: Unit;
 }
+/** Any number, where IntegerOption is a whole one. */
+export interface NumberOption extends OptionBase<number> {
+  type: 'number';
+  min: number;
+  max: number;
+}
 export interface TextOption extends OptionBase<string> {
   /** `address` = HOST:PORT; `file` = a path, empty for none. */
   type: 'text' | 'address' | 'file';
 }
 export interface ListOption extends OptionBase<readonly string[]> {
   /** In the environment separated by commas. */
-  type: 'hosts' | 'origins';
+  type: 'hosts' | 'origins' | 'quotas' | 'scopes';
 }
 export interface BooleanOption extends OptionBase<boolean> {
   type: 'boolean';
@@ -42,10 +51,16 @@ export interface ChoiceOption<Choice extends string = string> extends OptionBase
   type: 'choice';
   choices: readonly Choice[];
 }
-export type Option = IntegerOption | TextOption | ListOption | BooleanOption | ChoiceOption;
+export type Option =
+  | IntegerOption
+  | NumberOption
+  | TextOption
+  | ListOption
+  | BooleanOption
+  | ChoiceOption;
 
 type OptionFor<Value> = [Value] extends [number]
-  ? IntegerOption
+  ? IntegerOption | NumberOption
   : [Value] extends [boolean]
     ? BooleanOption
     : [Value] extends [readonly string[]]
@@ -58,6 +73,7 @@ type OptionFor<Value> = [Value] extends [number]
 
 export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Path>> } = {
   ...DOOR_OPTIONS,
+  ...TRAFFIC_OPTIONS,
   'data.dir': {
     type: 'text',
     flag: '--data-dir',

@@ -11,14 +11,17 @@ export function lostError(seat: ShardSeat, isWrite: boolean, retryAfterMs: numbe
   return new StormError('UNAVAILABLE', text, { outcome, retryAfterMs });
 }
 
+/** A shard that is known to be down: nothing was tried. */
+export class ShardDownError extends StormError {}
+
 /** Not sent, because the shard is down or refuses its data. */
 export function notServingError(seat: ShardSeat, retryAfterMs: number): StormError {
   if (seat.state === 'refused') {
     const text = `Shard ${seat.shard} does not serve its data: ${seat.reason}`;
-    return new StormError('FAILED_PRECONDITION', `${text}; an operator must look at it`);
+    return new ShardDownError('FAILED_PRECONDITION', `${text}; an operator must look at it`);
   }
   const text = `Shard ${seat.shard} is down: ${seat.reason}; try again a little later`;
-  return new StormError('UNAVAILABLE', text, { retryAfterMs });
+  return new ShardDownError('UNAVAILABLE', text, { retryAfterMs });
 }
 
 /** Not sent, because a bound is reached. */

@@ -4,10 +4,7 @@
  * Owner: one router thread. One object per call, nothing per entry.
  */
 import type { StormError } from '../base/errors.js';
-
-export const CALL_CLASSES = ['read', 'write', 'scan', 'admin'] as const;
-/** By what a call costs: limits, budgets and breakers are per class. */
-export type CallClass = (typeof CALL_CLASSES)[number];
+import type { CallClass } from '../rpc/traffic.js';
 
 /** Who calls: an authenticated principal, else the other end's address. */
 export interface Caller {
@@ -23,8 +20,8 @@ export class Call {
   entries: number;
   /** For a gate that measures: when it began, on the thread's monotonic clock. */
   beganMs = 0;
-  /** For the breakers: the call is a probe. */
-  isProbe = false;
+  /** For the breakers: a bit for each of which the call is a probe. */
+  probes = 0;
 
   constructor(method: string, kind: CallClass, caller: Caller, entries: number) {
     this.method = method;
@@ -41,6 +38,8 @@ export interface Gate {
   leave(call: Call, error: StormError | undefined): void;
   /** It turned out to have so many more entries: how long its caller must rest now, in ms. */
   charge?(call: Call, entries: number): number;
+  /** Whether it must know the entries of a batch; it is spared counting them if none does. */
+  readonly countsEntries?: boolean;
 }
 
 export class Gates {
@@ -48,6 +47,10 @@ export class Gates {
 
   constructor(gates: readonly Gate[]) {
     this.#gates = gates;
+  }
+
+  get countsEntries(): boolean {
+    return this.#gates.some(({ countsEntries }) => countsEntries === true);
   }
 
   enter(call: Call): StormError | undefined {

@@ -79,13 +79,15 @@ export class GovernedOperations implements KvOperations {
   }
 
   batchSet(batch: Batch, timeoutMs: number, done: BatchSetDone): void {
-    const call = new Call('BatchSet', 'write', this.#caller, entriesOf(batch.run));
+    const entries = this.#gates.countsEntries ? entriesOf(batch.run) : 0;
+    const call = new Call('BatchSet', 'write', this.#caller, entries);
     const refusal = this.#gates.enter(call);
     if (refusal !== undefined) {
       done(refusal, { written: 0, errors: [] });
       return;
     }
     this.#inner.batchSet(batch, timeoutMs, (error, result) => {
+      call.entries ||= result.written + result.errors.length;
       this.#gates.leave(call, error ?? faultAmong(result.errors));
       done(error, result);
     });

@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import { unreachable } from '../base/assert.js';
 import { messageOf } from '../base/errors.js';
-import { systemClock } from '../base/system-clock.js';
+import { systemClock, threadOffsetMs } from '../base/system-clock.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { GRPC_LIMITS_DEFAULT, type GrpcServer, startGrpcServer } from '../rpc/grpc-server.js';
@@ -10,11 +10,11 @@ import { RouterEnd } from '../rpc/link.js';
 import { RouterStats } from '../rpc/router-stats.js';
 import { ShardStats } from '../rpc/shard-stats.js';
 import { GovernedAccess } from './access.js';
-import { Gates } from './gates.js';
 import { HTTP_LIMITS_DEFAULT, type HttpDoor, startHttpDoor } from './http-door.js';
 import { Router } from './router.js';
 import { RouterLoop } from './router-loop.js';
 import { SupervisorCalls } from './supervisor-calls.js';
+import { Traffic } from './traffic.js';
 
 const RETRY_HINTS = { busyRetryAfterMs: 50, downRetryAfterMs: 250 };
 const boot = workerData as RouterBoot;
@@ -39,12 +39,20 @@ const router = new Router({
 const supervisor = new SupervisorCalls(systemClock, (id, question) =>
   post({ kind: 'ask', id, question }),
 );
+const offsetMs = threadOffsetMs();
+const traffic = new Traffic({
+  settings: boot.traffic,
+  memory: boot.trafficMemory,
+  seed: boot.trafficSeed,
+  nowMs: () => systemClock.monotonicMs() + offsetMs,
+});
 const stats = new RouterStats(boot.stats);
 const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => {
   supervisor.sweep();
   const { ready, inFlight, draining } = router.status();
   stats.set('inFlight', inFlight);
   stats.set('draining', Number(draining));
+  traffic.publish(stats);
   health?.setServing(ready);
 });
 /** What tells clients whether to call; known once the door is open. */
@@ -63,6 +71,9 @@ control.on('message', (message: ToRouter) => {
       return;
     case 'shard-refused':
       router.shardRefused(message.shard, message.reason);
+      return;
+    case 'traffic':
+      traffic.configure(message.settings);
       return;
     case 'answer':
       supervisor.answered(message.id, message.answer);
@@ -84,7 +95,7 @@ async function openDoors() {
   const access = new GovernedAccess({
     operations: router,
     desk: supervisor,
-    gates: new Gates([]),
+    gates: traffic.gates,
     after,
     callersMax: CALLERS_MAX,
   });

@@ -9,6 +9,7 @@ import type { AdminAnswer, AdminQuestion } from './admin-operations.js';
 import type { Job, JobResult } from './jobs.js';
 import type { LinkMemory } from './link.js';
 import type { ShardAnswer, ShardQuestion } from './shard-operations.js';
+import type { TrafficSettings } from './traffic.js';
 
 /** When a write counts as done; docs/formats/wal.md has each mode's promise. */
 export type SyncMode = 'always' | 'interval' | 'os';
@@ -125,6 +126,8 @@ export interface RouterBoot {
   valueBytesMax: number;
   inFlightMax: number;
   deadlineMsDefault: number;
+  /** To begin with; a `traffic` message changes them. */
+  traffic: TrafficSettings;
   batchBytesMax: number;
   batchEntriesMax: number;
   shardCount: number;
@@ -132,6 +135,10 @@ export interface RouterBoot {
   slotOwner: SharedArrayBuffer;
   slotMapEpoch: number;
   routerBell: SharedArrayBuffer;
+  /** What all routers count together; see traffic.ts. */
+  trafficMemory: SharedArrayBuffer;
+  /** Of hashes that callers must not foresee. */
+  trafficSeed: number;
   /** By shard; see shard-stats.ts. */
   shardStats: SharedArrayBuffer[];
   /** See router-stats.ts. */
@@ -145,6 +152,8 @@ export type ToRouter =
   | { kind: 'shard-up'; shard: number; link: LinkMemory; wake: MessagePort }
   | { kind: 'shard-down'; shard: number; reason: string }
   | { kind: 'shard-refused'; shard: number; reason: string }
+  /** Calls are governed by these from now on. */
+  | { kind: 'traffic'; settings: TrafficSettings }
   /** To the `ask` of this id. */
   | { kind: 'answer'; id: number; answer: AdminAnswer }
   /**

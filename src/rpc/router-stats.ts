@@ -7,6 +7,9 @@ export const ROUTER_STAT_NAMES = [
   'inFlight',
   /** 1 = it takes no new connections. */
   'draining',
+  /** Calls refused by a token bucket, and by an open circuit breaker. */
+  'limitRefusalsTotal',
+  'breakerRefusalsTotal',
 ] as const;
 export type RouterStatName = (typeof ROUTER_STAT_NAMES)[number];
 

@@ -21,6 +21,7 @@ export interface ClusterPlan {
     | 'valueBytesMax'
     | 'inFlightMax'
     | 'deadlineMsDefault'
+    | 'traffic'
     | 'batchBytesMax'
     | 'batchEntriesMax'
   >;

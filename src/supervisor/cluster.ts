@@ -17,6 +17,7 @@ import type { ClusterStats, Victim } from '../rpc/admin-operations.js';
 import type { Channels } from '../rpc/channels.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { ShardStats, type StatName } from '../rpc/shard-stats.js';
+import { TrafficMemory } from '../rpc/traffic.js';
 import { shardDirName } from '../storage/file-names.js';
 import type { DiskSpace, FileSystem } from '../storage/file-system.js';
 import type { Root } from '../storage/root-manifest.js';
@@ -89,6 +90,7 @@ export class RunningCluster implements Cluster {
   /** Counters of each shard, for its thread to write and for the routers to read. */
   readonly #shardStats: SharedArrayBuffer[];
   readonly #shards: ShardKeeper[];
+  readonly #trafficMemory = TrafficMemory.allocate();
   #addresses: RouterAddresses[] = [];
   #startedMs = 0;
   readonly #beganMs: number;
@@ -321,6 +323,8 @@ export class RunningCluster implements Cluster {
         slotOwner: slotOwnerOf(root),
         slotMapEpoch: root.slotMapEpoch,
         routerBell,
+        trafficMemory: this.#trafficMemory,
+        trafficSeed: Number.parseInt(root.storeUuid.slice(0, 8), 16),
         shardStats: this.#shardStats,
       },
       spawn: spawnRouter,

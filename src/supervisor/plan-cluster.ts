@@ -6,6 +6,7 @@ import { planMemory } from '../config/memory-plan.js';
 import { requireLz4 } from '../storage/block-codec.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { canSharePorts, planDoors } from './router-doors.js';
+import { trafficSettings } from './traffic-plan.js';
 
 /** Jobs of one shard that may wait at the desk; its engine has far fewer at a time. */
 const JOBS_WAITING_MAX = 32;
@@ -38,6 +39,7 @@ export function planCluster(
       valueBytesMax: limits.valueBytesMax,
       inFlightMax: router.inFlightMax,
       deadlineMsDefault: limits.deadlineMsDefault,
+      traffic: trafficSettings(config),
       batchBytesMax: limits.batchBytesMax,
       batchEntriesMax: limits.batchEntriesMax,
     },

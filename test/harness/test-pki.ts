@@ -23,8 +23,8 @@ export class TestPki {
     this.#dir = dir;
     this.caFile = join(dir, `${name}.crt`);
     const key = join(dir, `${name}.key`);
-    // biome-ignore format: as it would be typed
-    openssl(['req', '-x509', ...newKey(key), '-out', this.caFile, '-days', '2', '-subj', `/CN=${name}`]);
+    const subject = ['-days', '2', '-subj', `/CN=${name}`];
+    openssl(['req', '-x509', ...newKey(key), '-out', this.caFile, ...subject]);
     this.ca = readFileSync(this.caFile, 'utf8');
     this.#name = name;
   }
@@ -44,9 +44,10 @@ export class TestPki {
     const authority = join(this.#dir, this.#name);
     // A certificate of -1 days has ended before it began, which every version of openssl makes.
     const days = kind === 'expired' ? '-1' : '1';
-    // biome-ignore format: as it would be typed
-    openssl(['x509', '-req', '-in', csr, '-CA', `${authority}.crt`, '-CAkey', `${authority}.key`,
-      '-set_serial', String(this.#serial++), '-days', days, '-extfile', extensions, '-out', certFile]);
+    const signing = ['-CA', `${authority}.crt`, '-CAkey', `${authority}.key`, '-days', days];
+    const serial = ['-set_serial', String(this.#serial++)];
+    const output = ['-extfile', extensions, '-out', certFile];
+    openssl(['x509', '-req', '-in', csr, ...signing, ...serial, ...output]);
     const [cert, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')];
     return { certFile, keyFile, cert, key };
   }

@@ -8,6 +8,7 @@ export class NotingGate implements Gate {
   readonly seen: string[] = [];
   refusal: StormError | undefined;
   restMs = 0;
+  readonly countsEntries: boolean = true;
   readonly #name: string;
 
   constructor(name: string) {

@@ -78,6 +78,7 @@ export class SimRouter extends EventEmitter implements RouterThread {
         this.router.shardRefused(message.shard, message.reason);
         return;
       case 'answer':
+      case 'traffic':
         return;
       case 'drain':
         this.router.startDrain();

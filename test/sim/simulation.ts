@@ -6,6 +6,7 @@
  */
 import { messageOf } from '../../src/base/errors.js';
 import { SLOT_COUNT, slotOfKey } from '../../src/base/slot.js';
+import { OPEN_TRAFFIC } from '../../src/rpc/traffic.js';
 import { equalSlotRanges } from '../../src/storage/root-manifest.js';
 import type { ClusterPlan } from '../../src/supervisor/cluster-plan.js';
 import { smallOptions } from '../harness/engine-rig.js';
@@ -412,6 +413,7 @@ function planOf(random: SeededRandom, shardCount: number): ClusterPlan {
       valueBytesMax: engine.valueBytesMax,
       inFlightMax: IN_FLIGHT_MAX,
       deadlineMsDefault: 2000,
+      traffic: OPEN_TRAFFIC,
       batchBytesMax: engine.batchBytesMax,
       batchEntriesMax: 64,
     },

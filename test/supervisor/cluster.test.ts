@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import * as assert from 'uvu/assert';
 import { slotOfKey } from '../../src/base/slot.js';
 import type { RouterBoot, ToRouter } from '../../src/rpc/control.js';
+import { OPEN_TRAFFIC } from '../../src/rpc/traffic.js';
 import { equalSlotRanges } from '../../src/storage/root-manifest.js';
 import { RunningCluster } from '../../src/supervisor/cluster.js';
 import type { RouterThread } from '../../src/supervisor/router-keeper.js';
@@ -77,6 +78,7 @@ class Rig {
           valueBytesMax: 256,
           inFlightMax: 16,
           deadlineMsDefault: 1000,
+          traffic: OPEN_TRAFFIC,
           batchBytesMax: 65_536,
           batchEntriesMax: 100,
         },

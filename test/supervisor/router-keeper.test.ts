@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import type { RouterBoot, ToRouter } from '../../src/rpc/control.js';
 import { PortDoorbell } from '../../src/rpc/doorbell.js';
 import { allocateLink } from '../../src/rpc/link.js';
+import { OPEN_TRAFFIC, TrafficMemory } from '../../src/rpc/traffic.js';
 import {
   RouterGroup,
   RouterKeeper,
@@ -26,6 +27,9 @@ const BOOT: Omit<RouterBoot, 'control' | 'stats'> = {
   valueBytesMax: 256,
   inFlightMax: 16,
   deadlineMsDefault: 1000,
+  traffic: OPEN_TRAFFIC,
+  trafficMemory: TrafficMemory.allocate(),
+  trafficSeed: 1,
   batchBytesMax: 65_536,
   batchEntriesMax: 100,
   shardCount: 1,

@@ -72,6 +72,7 @@ const BANS: readonly Ban[] = [
       'src/client/timers.ts',
       // Deadlines of connections and of a stop, on event loops of their own.
       'src/rpc/grpc-server.ts',
+      'src/rpc/session-guard.ts',
       'src/router/http-door.ts',
       'src/router/router-loop.ts',
       // Wires the real timers to what takes them, and drains.

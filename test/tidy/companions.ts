@@ -43,6 +43,8 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/chaos/run-chaos.ts': 'test/rigs/chaos.test.ts',
   'src/chaos/victim.ts': 'test/rigs/chaos.test.ts',
   // Parts of the gRPC door.
+  'src/rpc/door-listener.ts': 'test/rpc/grpc-server.test.ts',
+  'src/rpc/door-security.ts': 'test/rpc/door-guard.test.ts',
   'src/rpc/kv-service.ts': 'test/rpc/grpc-server.test.ts',
   'src/rpc/scan-stream.ts': 'test/rpc/grpc-operations.test.ts',
   // Parts of the client, against a real door or a channel that the test drives.

@@ -7,7 +7,8 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import type { RunBuilder } from '../../src/base/run-builder.js';
 import type { CompactorPool } from '../../src/compactor/compactor-pool.js';
-import type { Engine, EngineFigures } from '../../src/shard/engine.js';
+import type { Engine } from '../../src/shard/engine.js';
+import type { EngineFigures } from '../../src/shard/engine-figures.js';
 import {
   eventLoopTurn,
   newPool,

@@ -9,7 +9,8 @@ import { relationFaults } from './config-relations.js';
 import { didYouMean } from './did-you-mean.js';
 import { type JsonDocument, JsonSyntaxError, parseJsonText } from './json-text.js';
 import { expectationOf, isValid } from './option-schema.js';
-import { CONFIG_PATHS, envNameOf, OPTION_OF, type Option } from './option-table.js';
+import { CONFIG_PATHS, envNameOf, OPTION_OF } from './option-table.js';
+import type { Option } from './option-types.js';
 
 export interface ConfigSources {
   file?: { name: string; text: string };

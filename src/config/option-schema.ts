@@ -4,7 +4,8 @@
  */
 import * as v from 'valibot';
 import { parseAddress } from '../base/address.js';
-import { CONFIG_PATHS, OPTION_OF, type Option } from './option-table.js';
+import { CONFIG_PATHS, OPTION_OF } from './option-table.js';
+import type { Option } from './option-types.js';
 import { QUOTA_PATTERN, SCOPE_PATTERN } from './traffic-options.js';
 
 const TEXT_MAX = 4096;

@@ -1,4 +1,4 @@
-/** The part of the configuration that governs calls; traffic-options.ts has defaults and meaning. */
+/** The part of the configuration that governs calls; traffic-options.ts says what it means. */
 interface BucketConfig {
   readonly burst: number;
   /** Entries per second; 0 = no limit. */

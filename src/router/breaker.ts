@@ -87,7 +87,7 @@ export class Breaker {
     if (total >= requests && faults > ratio * total) this.#open(CLOSED, nowMs);
   }
 
-  /** A probe that began at `beganMs` is over; undefined = it was refused elsewhere, or says nothing. */
+  /** A probe that began at `beganMs` is over; undefined = refused elsewhere, or says nothing. */
   recordProbe(isFault: boolean | undefined, beganMs: number, nowMs: number): void {
     const words = this.#words;
     if (Atomics.load(words, STATE) !== HALF_OPEN) return;

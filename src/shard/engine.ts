@@ -15,20 +15,20 @@
  * or refused, reads go on.
  */
 import { assert } from '../base/assert.js';
-import { messageOf, StormError } from '../base/errors.js';
+import { messageOf } from '../base/errors.js';
 import type { EngineOptions, LogMessage } from '../rpc/control.js';
-import { SyncAlarm } from '../rpc/sync-alarm.js';
+import type { SyncAlarm } from '../rpc/sync-alarm.js';
 import { isDiskFailure, leaveDistrust } from '../storage/distrust.js';
 import { KIND_DELETE } from '../storage/entry-cursor.js';
 import { LookupResult } from '../storage/lookup.js';
 import { LookupKey } from '../storage/lookup-key.js';
 import { MergeCursor, ReverseMergeCursor } from '../storage/merge-cursor.js';
-import { WatchedFolder } from '../storage/watched-folder.js';
 import type { WriteAheadLog } from '../storage/write-ahead-log.js';
 import { Admission } from './admission.js';
 import { CommitGroup } from './commit-group.js';
 import { DrainMeter } from './drain-meter.js';
-import type { EngineEnv, JobPort } from './engine-env.js';
+import type { EngineEnv } from './engine-env.js';
+import type { EngineFigures } from './engine-figures.js';
 import { Housekeeper } from './housekeeper.js';
 import { MemTableStack } from './mem-table-stack.js';
 import {
@@ -41,6 +41,7 @@ import {
 import { recoverShard } from './recovery.js';
 import { ShardDesk } from './shard-desk.js';
 import { type Snapshot, Snapshots } from './snapshots.js';
+import { giveUp, watchedEnv } from './watched-env.js';
 import type { Pressure } from './write-pressure.js';
 
 /** Groups that may be on their way to the disk at once, each with a buffer of its own. */
@@ -388,37 +389,4 @@ export class Engine {
       throw error;
     }
   }
-}
-
-/** Failed syncs of the folder are noticed, those of the shard's jobs as well. */
-function watchedEnv(env: EngineEnv, dir: string): EngineEnv & { syncAlarm: SyncAlarm } {
-  const syncAlarm = env.syncAlarm ?? new SyncAlarm(SyncAlarm.allocate());
-  const { memory } = syncAlarm;
-  const fs = new WatchedFolder(env.fs, dir, () => syncAlarm.raise());
-  const jobs: JobPort = {
-    submit: (job, done) => env.jobs.submit({ ...job, syncAlarm: memory }, done),
-  };
-  return { ...env, fs, jobs, syncAlarm };
-}
-
-function giveUp(): never {
-  throw new StormError(
-    'UNAVAILABLE',
-    "A sync of the shard's folder failed: the disk may lack files that can be read; " +
-      'the shard stops acknowledging',
-  );
-}
-
-type Totals = Housekeeper['totals'];
-
-export interface EngineFigures extends ReturnType<Admission['figures']>, Totals {
-  durableSequence: number;
-  walLiveBytes: number;
-  memTableBytes: number;
-  frozenMemTables: number;
-  tables: number;
-  sortedRuns: number;
-  tableBytes: number;
-  tableEntries: number;
-  mappedTables: number;
 }

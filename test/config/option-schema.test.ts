@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { expectationOf, isValid } from '../../src/config/option-schema.js';
-import type { Option } from '../../src/config/option-table.js';
+import type { Option } from '../../src/config/option-types.js';
 import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('Schemas of options');

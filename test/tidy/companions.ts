@@ -27,6 +27,8 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   // What judges a call, as it is seen from outside.
   'src/router/authority.ts': 'test/router/authorized-operations.test.ts',
   'src/router/authorized-desk.ts': 'test/router/secure-access.test.ts',
+  // The engine's world, as a failed sync changes it.
+  'src/shard/watched-env.ts': 'test/shard/failed-folder-sync.test.ts',
   // Parts of codecs, whose tests compare with another implementation.
   'src/rpc/failure-message.ts': 'test/rpc/messages.test.ts',
   'src/rpc/message-bytes.ts': 'test/rpc/messages.test.ts',

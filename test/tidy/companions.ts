@@ -61,7 +61,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   // Backups and restores, which mean something only together and on real files.
   'src/cli/restore-command.ts': 'test/cli/backup-command.test.ts',
   'src/cli/task-progress.ts': 'test/cli/backup-command.test.ts',
-  'src/compactor/run-copy.ts': 'test/cluster/backup.test.ts',
   'src/offline/restore-backup.ts': 'test/offline/verify-backup.test.ts',
   'src/rpc/admin-tasks.ts': 'test/cluster/backup.test.ts',
   'src/shard/shard-desk.ts': 'test/cluster/backup.test.ts',

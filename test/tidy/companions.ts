@@ -24,9 +24,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/router/scan-lane.ts': 'test/router/scan.test.ts',
   'src/router/scans.ts': 'test/router/scan.test.ts',
   'src/router/shard-calls.ts': 'test/router/router.test.ts',
-  // What judges a call, as it is seen from outside.
-  'src/router/authority.ts': 'test/router/authorized-operations.test.ts',
-  'src/router/authorized-desk.ts': 'test/router/secure-access.test.ts',
   // The engine's world, as a failed sync changes it.
   'src/shard/watched-env.ts': 'test/shard/failed-folder-sync.test.ts',
   // Parts of codecs, whose tests compare with another implementation.

@@ -9,6 +9,7 @@ import { EXIT } from './exit-codes.js';
 import { withLockedDataDir } from './locked-data-dir.js';
 import { ProgressLine } from './progress-line.js';
 import { reshardOptions } from './reshard-command.js';
+import { CONFIG_FILE_FLAGS, storageConfig } from './storage-config.js';
 
 export const compactCommand: CommandSpec = {
   name: 'compact',
@@ -21,10 +22,12 @@ export const compactCommand: CommandSpec = {
     },
     { flags: '--yes', help: 'do it; without this nothing is rewritten' },
     { flags: '--json', help: 'print the result as one JSON object' },
+    ...CONFIG_FILE_FLAGS,
   ],
   examples: ["stormkv compact ./data --purge-prefix '{patient-17}/' --yes"],
   async run(io, [given = ''], options) {
     const prefix = textOption(options, 'purgePrefix');
+    const storage = storageConfig(io, options);
     return await withLockedDataDir(given, (dir) => {
       finishReshard(nodeFileSystem, dir);
       const { shardCount } = rootOf(nodeFileSystem, dir);
@@ -34,7 +37,7 @@ export const compactCommand: CommandSpec = {
         return EXIT.ok;
       }
       const line = new ProgressLine(io, systemClock);
-      const result = reshard(nodeFileSystem, dir, reshardOptions(line, shardCount));
+      const result = reshard(nodeFileSystem, dir, reshardOptions(line, shardCount, storage));
       const { entries, leftBehind, digest } = result;
       if (options['json'] === true) {
         io.out(`${JSON.stringify({ dir, entries, leftBehind, digest })}\n`);

@@ -1,7 +1,6 @@
 import { StormError } from '../base/errors.js';
 import { systemRandom } from '../base/random.js';
 import { systemClock } from '../base/system-clock.js';
-import { configWith } from '../config/load-config.js';
 import { planReshard, type ReshardOptions, reshard } from '../offline/reshard.js';
 import { nodeFileSystem } from '../storage/node-file-system.js';
 import { type CommandIo, type CommandSpec, textOption } from './command.js';
@@ -9,6 +8,7 @@ import { EXIT, type ExitCode } from './exit-codes.js';
 import { withLockedDataDir } from './locked-data-dir.js';
 import { parseNumber } from './parse-number.js';
 import { ProgressLine } from './progress-line.js';
+import { CONFIG_FILE_FLAGS, type StorageConfig, storageConfig } from './storage-config.js';
 
 const SHARDS_MAX = 256;
 
@@ -21,6 +21,7 @@ export const reshardCommand: CommandSpec = {
     { flags: '--dry-run', help: 'say what would be done; nothing is rewritten' },
     { flags: '--yes', help: 'do it; without this nothing is rewritten either' },
     { flags: '--json', help: 'print the result as one JSON object' },
+    ...CONFIG_FILE_FLAGS,
   ],
   examples: [
     'stormkv reshard ./data --shards 8 --dry-run',
@@ -31,20 +32,24 @@ export const reshardCommand: CommandSpec = {
     if (text === undefined) throw new StormError('INVALID_ARGUMENT', 'Say how many: --shards 8');
     const shardCount = parseNumber('--shards', text, 1, SHARDS_MAX);
     const isDry = options['dryRun'] === true || options['yes'] !== true;
+    const storage = storageConfig(io, options);
     return await withLockedDataDir(given, (dir) => {
       const asJson = options['json'] === true;
-      return isDry ? plan(io, dir, shardCount, asJson) : rewrite(io, dir, shardCount, asJson);
+      const rewriting = reshardOptions(new ProgressLine(io, systemClock), shardCount, storage);
+      return isDry ? plan(io, dir, rewriting, asJson) : rewrite(io, dir, rewriting, asJson);
     });
   },
 };
 
 /** How a data dir is rewritten; `line` shows how far it is. */
-export function reshardOptions(line: ProgressLine, shardCount: number): ReshardOptions {
-  const { table, wal } = configWith({});
+export function reshardOptions(
+  line: ProgressLine,
+  shardCount: number,
+  storage: StorageConfig,
+): ReshardOptions {
   return {
     shardCount,
-    table: { ...table, tableBytesMax: table.bytesMax },
-    walSegmentBytes: wal.segmentBytes,
+    ...storage,
     random: systemRandom,
     nowMs: systemClock.wallMs(),
     progress(phase, done, total) {
@@ -56,12 +61,9 @@ export function reshardOptions(line: ProgressLine, shardCount: number): ReshardO
   };
 }
 
-function plan(io: CommandIo, dir: string, shardCount: number, asJson: boolean): ExitCode {
-  const { root, entries, dataBytes, freeBytes } = planReshard(
-    nodeFileSystem,
-    dir,
-    reshardOptions(new ProgressLine(io, systemClock), shardCount),
-  );
+function plan(io: CommandIo, dir: string, options: ReshardOptions, asJson: boolean): ExitCode {
+  const { root, entries, dataBytes, freeBytes } = planReshard(nodeFileSystem, dir, options);
+  const { shardCount } = options;
   const fromShards = root.shardCount;
   if (asJson) {
     const result = { dir, fromShards, toShards: shardCount, entries, dataBytes, freeBytes };
@@ -76,13 +78,9 @@ function plan(io: CommandIo, dir: string, shardCount: number, asJson: boolean): 
   return EXIT.ok;
 }
 
-function rewrite(io: CommandIo, dir: string, shardCount: number, asJson: boolean): ExitCode {
+function rewrite(io: CommandIo, dir: string, options: ReshardOptions, asJson: boolean): ExitCode {
   const begunMs = systemClock.monotonicMs();
-  const result = reshard(
-    nodeFileSystem,
-    dir,
-    reshardOptions(new ProgressLine(io, systemClock), shardCount),
-  );
+  const result = reshard(nodeFileSystem, dir, options);
   const seconds = (systemClock.monotonicMs() - begunMs) / 1000;
   if (asJson) {
     io.out(`${JSON.stringify({ dir, ...result, seconds, done: true })}\n`);

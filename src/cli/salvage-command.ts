@@ -9,14 +9,7 @@ import { askOwner } from '../supervisor/owner-socket.js';
 import type { CommandIo, CommandSpec } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { ProgressLine } from './progress-line.js';
-
-const TABLE = {
-  blockBytes: 4096,
-  tableBytesMax: 64 << 20,
-  bloomBitsPerKey: 10,
-  restartInterval: 16,
-} as const;
-const SEGMENT_BYTES = 16 << 20;
+import { CONFIG_FILE_FLAGS, storageConfig } from './storage-config.js';
 
 export const salvageCommand: CommandSpec = {
   name: 'salvage',
@@ -28,6 +21,7 @@ export const salvageCommand: CommandSpec = {
   options: [
     { flags: '--accept-loss', help: 'write DST; without it there is only the list' },
     { flags: '--json', help: 'print the result as one JSON object' },
+    ...CONFIG_FILE_FLAGS,
   ],
   examples: [
     'stormkv salvage ./data ./data-salvaged',
@@ -36,13 +30,13 @@ export const salvageCommand: CommandSpec = {
   async run(io, [from = '', to = ''], options) {
     const src = resolve(from);
     const dst = resolve(to);
+    const storage = storageConfig(io, options);
     await refuseUse(src, dst);
     const line = new ProgressLine(io, systemClock);
     const isAccepted = options['acceptLoss'] === true;
     const report = salvage(nodeFileSystem, src, isAccepted ? dst : undefined, {
       random: systemRandom,
-      table: TABLE,
-      walSegmentBytes: SEGMENT_BYTES,
+      ...storage,
       progress: (file) => line.show(() => `reading ${file}`),
     });
     if (options['json'] === true) io.out(`${jsonOf(report, isAccepted)}\n`);

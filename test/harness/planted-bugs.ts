@@ -466,12 +466,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     because: /segment \d+ is missing or doubled/,
   },
   {
-    title: 'no fresh copy of the newest segment after a failed sync',
+    title: 'no fresh copies of segments after a failed sync',
     edits: [
       {
         file: RECOVERY_FILE,
-        find: 'if (isSuspect && segment === newest)',
-        replace: 'if (segment === undefined)',
+        find: 'if (isSuspect) replaceByFreshCopy',
+        replace: 'if (slot < 0) replaceByFreshCopy',
       },
     ],
     foundBy: crashStates('with distrust'),

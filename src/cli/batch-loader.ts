@@ -3,6 +3,10 @@
  * waited for before it is written again, so that the last one given is the one that stays. Batches
  * that found no room or no server are sent again: the same writes twice do no harm. Knows through
  * which line everything is written.
+ *
+ * Calls of their own, not one Ingest stream: that would write prepared batches twice as fast, but
+ * reading the lines is what a load spends its time with (two thirds of it on one core), so it would
+ * gain a tenth, and lose a status and a retry for each batch when a connection breaks.
  */
 import { checkKey, TTL_MS_MAX } from '../base/entry-run.js';
 import { messageOf, StormError } from '../base/errors.js';

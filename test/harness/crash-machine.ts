@@ -168,16 +168,23 @@ export class CrashMachine {
     const options = { ...this.options, storeUuid: this.#uuid };
     const engine = Engine.open(env, options, this.distrust);
     this.#engine = engine;
-    // As the shard's thread does: nothing is served before the replay is safe.
+    try {
+      this.#awaitSafety(engine);
+    } catch (error) {
+      closeQuietly(engine);
+      throw error;
+    }
+    this.distrust = false;
+  }
+
+  /** As the shard's thread does: nothing is served before the replay is safe. */
+  #awaitSafety(engine: Engine): void {
     for (let i = 0; !engine.replayIsSafe && i < SAFETY_ROUNDS_MAX; i++) {
       if (i > 0) this.clock.advance(10_000);
       this.rest();
     }
-    if (!engine.replayIsSafe) {
-      engine.close();
-      throw new StormError('UNAVAILABLE', 'The replayed writes could not be made safe');
-    }
-    this.distrust = false;
+    if (engine.replayIsSafe) return;
+    throw new StormError('UNAVAILABLE', 'The replayed writes could not be made safe');
   }
 
   get storeUuid(): string {
@@ -414,4 +421,13 @@ function encode(batch: readonly Write[]): Uint8Array {
     else at = writeExpiringPut(run, at, name, Buffer.from(value, 'latin1'), ttlMs);
   }
   return run;
+}
+
+/** Its files, although it may not say that they are complete. */
+function closeQuietly(engine: Engine): void {
+  try {
+    engine.close();
+  } catch {
+    // What led here matters more.
+  }
 }

@@ -2,7 +2,6 @@
  * Starts a whole cluster inside of this process: the entry for other programs and for the command
  * line. The only file that knows all parts; nothing happens when it is imported.
  */
-import { StormError } from './base/errors.js';
 import { systemRandom } from './base/random.js';
 import { systemClock } from './base/system-clock.js';
 import { CompactorPool } from './compactor/compactor-pool.js';
@@ -15,6 +14,7 @@ import { createLog, type Log } from './supervisor/log.js';
 import { openDataDir } from './supervisor/open-data-dir.js';
 import { packageVersion } from './supervisor/package-version.js';
 import { spawnRouterWorker } from './supervisor/router-keeper.js';
+import { SecurityDesk } from './supervisor/security-desk.js';
 import { spawnShardWorker } from './supervisor/shard-life.js';
 import { systemTimers } from './supervisor/timers.js';
 
@@ -43,9 +43,12 @@ export async function startCluster(
   { log: givenLog, onShardChange = () => {}, onFatal }: StartOptions = {},
 ): Promise<Cluster> {
   const config = configWith(options);
-  refuseUnserved(config);
   const log = givenLog ?? createLog({ level: config.log.level });
-  const opened = await openDataDir(config, { fs, clock, timers, random });
+  const security = securityDesk(config, log);
+  const opened = await openDataDir(config, { fs, clock, timers, random }).catch((error) => {
+    security.close();
+    throw error;
+  });
   const onError = (message: string) => log.write('error', `A pool thread died: ${message}`);
   return RunningCluster.start({
     ...opened,
@@ -64,19 +67,16 @@ export async function startCluster(
     log,
     onFatal: onFatal ?? ((message) => endProcess(log, message)),
     onShardChange,
+    security,
   });
 }
 
-/** Options that promise protection which this version does not give yet (docs/SECURITY.md). */
-function refuseUnserved({ tls, security, audit }: Config): void {
-  const asked = [
-    ...(tls.certFile === '' ? [] : ['tls.certFile']),
-    ...(security.principalsFile === '' ? [] : ['security.principalsFile']),
-    ...(audit.file === '' && !audit.writes ? [] : ['audit']),
-  ];
-  if (asked.length === 0) return;
-  const text = `This version cannot serve ${asked.join(', ')} yet: leave it out (docs/SECURITY.md)`;
-  throw new StormError('INVALID_ARGUMENT', text);
+/** Throws when the files that secure the doors cannot be used. */
+function securityDesk({ tls, security, audit }: Config, log: Log): SecurityDesk {
+  const { certFile, keyFile, clientCaFile, clientAuth } = tls;
+  const { principalsFile, filesCheckMs } = security;
+  const paths = { certFile, keyFile, clientCaFile, clientAuth, principalsFile };
+  return new SecurityDesk({ paths, filesCheckMs, auditFile: audit.file, fs, log, clock, timers });
 }
 
 /** The line is written before the process ends: the log is synchronous. */

@@ -1,6 +1,7 @@
 /** What the commands that talk to a server share. */
 import { StormError } from '../base/errors.js';
 import { systemClock } from '../base/system-clock.js';
+import type { ClientSecurity } from '../rpc/client-security.js';
 import { type CommandIo, type CommandOption, type OptionValues, textOption } from './command.js';
 import type { KvClient } from './kv-client.js';
 import { parseNumber } from './parse-number.js';
@@ -19,7 +20,36 @@ export const SERVER_OPTIONS: readonly CommandOption[] = [
     help: 'how long to wait for the answer',
     default: TIMEOUT_MS_DEFAULT,
   },
+  {
+    flags: '--ca <file>',
+    help: 'TLS: the authorities (PEM) whose server certificates are good (or STORMKV_CA)',
+  },
+  { flags: '--cert <file>', help: 'your certificate (PEM), where the server wants one' },
+  { flags: '--key <file>', help: 'the key of your certificate (PEM)' },
+  {
+    flags: '--token-file <file>',
+    help: 'holds your token, where the server wants one (or STORMKV_TOKEN_FILE)',
+  },
 ];
+
+/** Who calls, and whom it trusts, as the options and the environment say. */
+export function clientSecurity(io: CommandIo, options: OptionValues): ClientSecurity {
+  const fileOf = (name: string, variable: string) =>
+    textOption(options, name) ?? (io.env[variable] || undefined);
+  const files = {
+    ca: fileOf('ca', 'STORMKV_CA'),
+    cert: fileOf('cert', 'STORMKV_CERT'),
+    key: fileOf('key', 'STORMKV_KEY'),
+    token: fileOf('tokenFile', 'STORMKV_TOKEN_FILE'),
+  };
+  const security: ClientSecurity = {};
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const path = files[name];
+    if (path !== undefined) security[name] = io.readFile(path);
+  }
+  if (files.token !== undefined) security.token = io.readFile(files.token).toString().trim();
+  return security;
+}
 
 /** Runs `body` with a connected client and closes it afterwards. */
 export async function callServer<T>(
@@ -32,7 +62,8 @@ export async function callServer<T>(
   const timeoutMs = parseNumber('--timeout-ms', timeoutText, 1, TIMEOUT_MS_MAX);
   // Loaded here, so that other commands and --help start without it.
   const { KvClient } = await import('./kv-client.js');
-  const client = new KvClient(target, timeoutMs, systemClock.wallMs);
+  const security = clientSecurity(io, options);
+  const client = new KvClient(target, timeoutMs, systemClock.wallMs, security);
   try {
     return await body(client);
   } catch (error) {

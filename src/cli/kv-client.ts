@@ -3,13 +3,14 @@
  * call per operation, no batching, no retries. The only client-side importer of @grpc/grpc-js.
  */
 import { fileURLToPath } from 'node:url';
-import { Client, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { Client, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { parseAddress } from '../base/address.js';
 import { assert } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { ClusterStats } from '../rpc/admin-operations.js';
 import type { TaskStatus } from '../rpc/admin-tasks.js';
+import { type ClientSecurity, channelSecurity } from '../rpc/client-security.js';
 import { numberTag, ProtoReader } from '../rpc/proto-reader.js';
 import { ProtoWriter } from '../rpc/proto-writer.js';
 import { errorOfStatus } from '../rpc/status-map.js';
@@ -115,9 +116,15 @@ export class KvClient {
   readonly #now: () => number;
 
   /** Connects at the first call. Throws INVALID_ARGUMENT when the target is not HOST:PORT. */
-  constructor(target: string, timeoutMs: number, wallMs: () => number) {
+  constructor(
+    target: string,
+    timeoutMs: number,
+    wallMs: () => number,
+    security: ClientSecurity = {},
+  ) {
     parseAddress(target);
-    this.#client = new Client(target, credentials.createInsecure(), CHANNEL_OPTIONS);
+    const { credentials, options } = channelSecurity(security);
+    this.#client = new Client(target, credentials, { ...CHANNEL_OPTIONS, ...options });
     this.#timeoutMs = timeoutMs;
     this.#now = wallMs;
   }

@@ -27,6 +27,7 @@ import { scanCommand } from './scan-command.js';
 import { scrubCommand } from './scrub-command.js';
 import { serveCommand } from './serve-command.js';
 import { statsCommand } from './stats-command.js';
+import { tokenCommand } from './token-command.js';
 import { ttlCommand } from './ttl-command.js';
 import { packageVersion } from './version.js';
 import { watchCommand } from './watch-command.js';
@@ -93,6 +94,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       chaosCommand,
       inspectCommand,
       checkCommand,
+      tokenCommand,
     ],
   };
   return runProgram(program, args, io);

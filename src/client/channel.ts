@@ -2,9 +2,10 @@
  * One connection to a server: raw messages over gRPC, failures as StormErrors. The only file of the
  * client that imports @grpc/grpc-js.
  */
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, type ServiceError } from '@grpc/grpc-js';
 import { parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
+import { type ClientSecurity, channelSecurity } from '../rpc/client-security.js';
 import { errorOfStatus } from '../rpc/status-map.js';
 
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -56,9 +57,14 @@ export interface Channel {
 }
 
 /** Connects at the first call. Throws INVALID_ARGUMENT when the target is not HOST:PORT. */
-export function openChannel(target: string, wallMs: () => number): Channel {
+export function openChannel(
+  target: string,
+  wallMs: () => number,
+  security: ClientSecurity = {},
+): Channel {
   parseAddress(target);
-  const client = new Client(target, credentials.createInsecure(), OPTIONS);
+  const { credentials, options: secured } = channelSecurity(security);
+  const client = new Client(target, credentials, { ...OPTIONS, ...secured });
   const deadlineIn = (ms: number) => (ms === Infinity ? Infinity : wallMs() + ms);
   return {
     target,

@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream';
 import { checkTtl, RunReader } from '../base/entry-run.js';
 import { StormError } from '../base/errors.js';
 import { RunBuilder } from '../base/run-builder.js';
+import type { ClientSecurity } from '../rpc/client-security.js';
 import { BatchWrite } from './batch-write.js';
 import { type Channel, openChannel } from './channel.js';
 import { type ConditionalOptions, conditionalSet } from './conditional-set.js';
@@ -78,7 +79,7 @@ export class StormClient {
   constructor(
     options: ResolvedOptions,
     timers: ClientTimers,
-    open: (target: string, wallMs: () => number) => Channel,
+    open: (target: string, wallMs: () => number, security: ClientSecurity) => Channel,
   ) {
     this.#options = options;
     this.#timers = timers;
@@ -87,7 +88,8 @@ export class StormClient {
     const targets = options.endpoints.flatMap((endpoint) =>
       Array.from({ length: options.connections }, () => endpoint),
     );
-    this.#channels = targets.map((target) => open(target, () => timers.wallMs()));
+    const wallMs = (): number => timers.wallMs();
+    this.#channels = targets.map((target) => open(target, wallMs, options.security));
     const owner = {
       answered: this.#writer.answered.bind(this.#writer),
       lost: this.#writer.lost.bind(this.#writer),

@@ -1,6 +1,7 @@
 /** What a client can be told, its defaults and its bounds. */
 import { parseAddress } from '../base/address.js';
 import { StormError } from '../base/errors.js';
+import type { ClientSecurity } from '../rpc/client-security.js';
 import type { ReaderOptions } from './reader.js';
 import type { WriterOptions } from './writer.js';
 
@@ -25,12 +26,15 @@ export interface ClientOptions {
    * wrote in between; choose it only where that cannot be or does not matter. False if absent.
    */
   retryUnknown?: boolean;
+  /** Authorities, certificate and token; plain text and nobody in particular if absent. */
+  security?: ClientSecurity;
 }
 
 export interface ResolvedOptions extends WriterOptions, ReaderOptions {
   endpoints: readonly string[];
   connections: number;
   flightsMax: number;
+  security: ClientSecurity;
 }
 
 const BOUNDS = {
@@ -43,7 +47,7 @@ const BOUNDS = {
   backlogEntriesMax: [200_000, 1, 100_000_000],
 } as const;
 type Bounded = keyof typeof BOUNDS;
-const NAMES = new Set(['endpoints', 'retryUnknown', ...Object.keys(BOUNDS)]);
+const NAMES = new Set(['endpoints', 'retryUnknown', 'security', ...Object.keys(BOUNDS)]);
 
 /** Throws INVALID_ARGUMENT, naming what is wrong. */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
@@ -68,6 +72,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     retryUnknown: options.retryUnknown ?? false,
     batchKeysMax: batchEntriesMax,
     callsMax: 16,
+    security: { ...options.security },
   };
 }
 

@@ -7,8 +7,8 @@
  * whatever their Content-Type says.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { Server as TlsServer } from 'node:tls';
 import {
   type FastifyError,
   type FastifyInstance,
@@ -19,33 +19,44 @@ import {
 import { formatAddress, parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { Access, Credentials } from '../rpc/access.js';
+import { certificateOf, DoorGuard, type TurnedAway } from '../rpc/door-guard.js';
+import type { HttpDoorLimits } from '../rpc/door-limits.js';
+import { listenerOptions, type TlsSettings } from '../rpc/door-security.js';
 import type { ScanPage, WriteDone } from '../rpc/kv-operations.js';
 import type { ShardStats } from '../rpc/shard-stats.js';
 import { etagOf, isKnownVersion, ttlMsOf, writeOptionsOf } from './http-conditions.js';
 import { type HostRules, refusalOf } from './http-guard.js';
 import { loadLines } from './http-load.js';
 import { HttpQuery } from './http-query.js';
+import {
+  clientErrorHandler,
+  NOT_FOUND,
+  sendDone,
+  sendError,
+  sendThrown,
+  WRITE_METHODS,
+} from './http-replies.js';
 import { nextPage, resultLines, SCAN_PARAMETERS, scanLines, scanRequestOf } from './http-scan.js';
-import { errorBody, errorHeaders, HEADER_OUTCOME, HTTP_STATUS_OF } from './http-status.js';
+import { errorBody, HEADER_OUTCOME } from './http-status.js';
 import { keyOfTarget, routeOf } from './http-target.js';
 import { readinessOf } from './readiness.js';
 import type { RouterStatus } from './router-types.js';
 
-export interface HttpLimits {
+export interface HttpLimits extends HttpDoorLimits {
   keyBytesMax: number;
   valueBytesMax: number;
   batchBytesMax: number;
   batchEntriesMax: number;
-  connectionsMax: number;
-  /** From the first byte of a request to its last. */
-  requestTimeoutMs: number;
-  keepAliveTimeoutMs: number;
 }
 
 export const HTTP_LIMITS_DEFAULT = {
   connectionsMax: 4096,
+  connectionsPerPeerMax: 1024,
+  handshakeMsMax: 10_000,
+  headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 72_000,
+  headerBytesMax: 16_384,
 } as const;
 
 export interface HttpDoorOptions extends HostRules {
@@ -53,7 +64,10 @@ export interface HttpDoorOptions extends HostRules {
   address: string;
   /** Others listen on the same port; false if not given. */
   sharesPorts?: boolean;
+  /** Plain text if not given. */
+  tls?: TlsSettings | undefined;
   access: Access;
+  onTurnedAway?: TurnedAway;
   status: () => RouterStatus;
   /** By shard. */
   shardStats?: readonly ShardStats[];
@@ -68,6 +82,8 @@ export interface HttpDoor {
    * while it sends one, that the door closes.
    */
   windDown(): void;
+  /** New connections use it; throws when the PEM texts do not fit each other. */
+  setTls(tls: TlsSettings): void;
   /**
    * Accepts no more connections, lets requests in flight finish, and ends what is left after
    * `deadlineMs`. True when everything finished by itself.
@@ -77,7 +93,6 @@ export interface HttpDoor {
   close(): Promise<void>;
 }
 
-const WRITE_METHODS = new Set(['PUT', 'POST', 'DELETE']);
 const ALLOW: Record<string, string> = {
   '/kv/': 'GET, HEAD, PUT, POST, DELETE',
   '/kv': 'GET, HEAD, POST, DELETE',
@@ -86,14 +101,18 @@ const ALLOW: Record<string, string> = {
   '/readyz': 'GET, HEAD',
   '/stats': 'GET, HEAD',
 };
-/** Besides a percent-encoded key, a request has room for this much of other headers. */
-const OTHER_HEADER_BYTES = 16_384;
+/** Who asks these must not be known: they tell nothing of what is stored. */
+const OPEN_ROUTES = new Set(['/livez', '/readyz']);
+/** How late a connection may be found to be late. */
+const CONNECTIONS_CHECK_MS = 1000;
 const EMPTY = Buffer.alloc(0);
 
 /** Resolves when the port is bound; rejects with UNAVAILABLE when it cannot be. */
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { host, port } = parseAddress(options.address);
-  const app = makeApp(options.limits);
+  const app = makeApp(options);
+  const guard = new DoorGuard(options.limits, options.onTurnedAway);
+  guard.watch(app.server, options.tls);
   let isWindingDown = false;
   app.addHook('onRequest', (_request, reply, next) => {
     if (isWindingDown) reply.header('connection', 'close');
@@ -115,6 +134,9 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     windDown() {
       isWindingDown = true;
     },
+    setTls(tls) {
+      if (app.server instanceof TlsServer) guard.setTls(app.server, tls);
+    },
     drain: (deadlineMs) => drain(app, deadlineMs),
     close: async () => {
       await drain(app, 0);
@@ -122,12 +144,23 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
   };
 }
 
-function makeApp(limits: HttpLimits): FastifyInstance {
-  const app = fastify({
+function makeApp({ limits, tls }: HttpDoorOptions): FastifyInstance {
+  const bounds = {
+    maxHeaderSize: limits.keyBytesMax * 3 + limits.headerBytesMax,
+    headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
+    connectionsCheckingInterval: Math.min(CONNECTIONS_CHECK_MS, limits.headersTimeoutMs),
+  };
+  const secure =
+    tls === undefined
+      ? { http: bounds }
+      : {
+          https: { ...bounds, ...listenerOptions(tls), handshakeTimeout: limits.handshakeMsMax },
+        };
+  const app: FastifyInstance = fastify({
+    ...(secure as { http: typeof bounds }),
     logger: false,
     bodyLimit: limits.valueBytesMax,
     rewriteUrl: (request) => routeOf(request.url ?? ''),
-    http: { maxHeaderSize: limits.keyBytesMax * 3 + OTHER_HEADER_BYTES },
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     forceCloseConnections: 'idle',
@@ -136,7 +169,6 @@ function makeApp(limits: HttpLimits): FastifyInstance {
     exposeHeadRoutes: true,
     clientErrorHandler,
   });
-  app.server.maxConnections = limits.connectionsMax;
   app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     // Who asks first is told at once, and need not send what would be refused; the body parser
     // refuses it when it looks at Content-Length.
@@ -157,9 +189,12 @@ function addGuards(app: FastifyInstance, options: HttpDoorOptions): void {
     const refusal = refusalOf({ host, origin, fetchSite, localAddress, localPort }, options);
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
     if (refusal === undefined) {
+      // Before the body has come: strangers cannot make the server take it.
+      const stranger = authenticate(request, options.access);
+      if (stranger !== undefined) reply.header('connection', 'close');
       // Any type is taken as bytes, also one that is not well-formed.
       delete request.raw.headers['content-type'];
-      next();
+      next(stranger);
       return;
     }
     // Refused before its body: what follows on the connection is not read.
@@ -179,6 +214,20 @@ function addGuards(app: FastifyInstance, options: HttpDoorOptions): void {
   });
 }
 
+/** Why the request is refused where it matters who calls. */
+function authenticate(request: FastifyRequest, access: Access): StormError | undefined {
+  const route = routeOf(request.originalUrl);
+  if (OPEN_ROUTES.has(route)) return undefined;
+  if (route === '/stats' && access.observersAreOpen === true) return undefined;
+  try {
+    access.authenticate?.(credentialsOf(request));
+    return undefined;
+  } catch (error) {
+    if (error instanceof StormError) return error;
+    throw error;
+  }
+}
+
 function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
   addKeyRoutes(app, options.access);
   addExpiryRoutes(app, options.access);
@@ -195,7 +244,9 @@ function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
 
 function addAdminRoutes(app: FastifyInstance, access: Access): void {
   app.get('/stats', (request, reply) => {
-    access.admin(credentialsOf(request)).stats(Infinity, (error, stats) => {
+    const credentials = credentialsOf(request);
+    const observer = access.observer?.(credentials) ?? access.admin(credentials);
+    observer.stats(Infinity, (error, stats) => {
       if (error !== undefined) sendError(reply, error, false);
       else reply.send(stats);
     });
@@ -315,69 +366,12 @@ function credentialsOf({ raw }: FastifyRequest): Credentials {
     door: 'http',
     peer: raw.socket.remoteAddress ?? '',
     authorization: raw.headers.authorization,
-    certificate: undefined,
+    certificate: certificateOf(raw.socket),
   };
 }
 
 function bodyOf(request: FastifyRequest): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : EMPTY;
-}
-
-const NOT_FOUND = new StormError('NOT_FOUND', 'The key has no value');
-
-/** The answer to a write. */
-function sendDone(reply: FastifyReply, error: StormError | undefined, version: number): void {
-  if (error !== undefined) sendError(reply, error, true);
-  else if (version === 0) reply.code(200).send();
-  else reply.code(200).header('etag', etagOf(version)).send();
-}
-
-function sendError(reply: FastifyReply, error: StormError, isWrite: boolean): void {
-  reply
-    .code(HTTP_STATUS_OF[error.code])
-    .type('application/json; charset=utf-8')
-    .headers(errorHeaders(error, isWrite))
-    .send(errorBody(error.code, error.message));
-}
-
-/** What was thrown by a handler before its operation began, or by fastify itself. */
-function sendThrown(request: FastifyRequest, reply: FastifyReply, error: FastifyError): void {
-  const isWrite = WRITE_METHODS.has(request.method);
-  if (error instanceof StormError) {
-    sendError(reply, error, isWrite);
-    return;
-  }
-  const status = error.statusCode ?? 500;
-  if (isWrite) reply.header(HEADER_OUTCOME, status < 500 ? 'not-applied' : 'unknown');
-  if (status === 413) {
-    const text = 'The value is too long (limits.valueBytesMax); nothing was stored';
-    reply.code(413).send(errorBody('INVALID_ARGUMENT', text));
-    return;
-  }
-  const code = status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL';
-  reply.code(status).send(errorBody(code, error.message));
-}
-
-/** Bytes that are no HTTP request: answered on the bare socket. */
-function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  let status = '400 Bad Request';
-  let text = 'This is not a well-formed HTTP request';
-  if (error.code === 'HPE_HEADER_OVERFLOW') {
-    status = '431 Request Header Fields Too Large';
-    text = 'The path and headers are too long (limits.keyBytesMax)';
-  } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    status = '408 Request Timeout';
-    text = 'The request did not arrive in time';
-  }
-  const body = JSON.stringify(errorBody('INVALID_ARGUMENT', text));
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }
 
 async function drain(app: FastifyInstance, deadlineMs: number): Promise<boolean> {

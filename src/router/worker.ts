@@ -4,15 +4,19 @@ import { unreachable } from '../base/assert.js';
 import { messageOf } from '../base/errors.js';
 import { systemClock, threadOffsetMs } from '../base/system-clock.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
+import type { TurnedAway } from '../rpc/door-guard.js';
+import type { SecuritySettings } from '../rpc/door-security.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
-import { GRPC_LIMITS_DEFAULT, type GrpcServer, startGrpcServer } from '../rpc/grpc-server.js';
+import { type GrpcServer, startGrpcServer } from '../rpc/grpc-server.js';
 import { RouterEnd } from '../rpc/link.js';
 import { RouterStats } from '../rpc/router-stats.js';
 import { ShardStats } from '../rpc/shard-stats.js';
 import { GovernedAccess } from './access.js';
-import { HTTP_LIMITS_DEFAULT, type HttpDoor, startHttpDoor } from './http-door.js';
+import { AuditTrail } from './audit-trail.js';
+import { type HttpDoor, startHttpDoor } from './http-door.js';
 import { Router } from './router.js';
 import { RouterLoop } from './router-loop.js';
+import { SecureAccess } from './secure-access.js';
 import { SupervisorCalls } from './supervisor-calls.js';
 import { Traffic } from './traffic.js';
 
@@ -55,8 +59,22 @@ const loop = new RouterLoop(router, new PortDoorbell(boot.routerBell), () => {
   traffic.publish(stats);
   health?.setServing(ready);
 });
+const trail = new AuditTrail({ write: (record) => post({ kind: 'audit', record }), after });
+const access = new SecureAccess({
+  inner: new GovernedAccess({
+    operations: router,
+    desk: supervisor,
+    gates: traffic.gates,
+    after,
+    callersMax: CALLERS_MAX,
+  }),
+  principals: boot.security.principals,
+  trail,
+  audit: boot.audit,
+  metricsPublic: boot.metricsPublic,
+});
 /** What tells clients whether to call; known once the door is open. */
-let health: Pick<GrpcServer, 'setServing'> | undefined;
+let health: GrpcServer | undefined;
 let httpDoor: HttpDoor | undefined;
 const doors = openDoors();
 
@@ -71,6 +89,9 @@ control.on('message', (message: ToRouter) => {
       return;
     case 'shard-refused':
       router.shardRefused(message.shard, message.reason);
+      return;
+    case 'security':
+      secure(message.settings);
       return;
     case 'traffic':
       traffic.configure(message.settings);
@@ -92,24 +113,27 @@ async function openDoors() {
   const { grpcAddress, httpAddress } = boot;
   const status = () => router.status();
   const shardStats = boot.shardStats.map((memory) => new ShardStats(memory));
-  const access = new GovernedAccess({
-    operations: router,
-    desk: supervisor,
-    gates: traffic.gates,
-    after,
-    callersMax: CALLERS_MAX,
-  });
-  const common = { ...boot, access, clock: systemClock, status, shardStats };
+  const { tls } = boot.security;
+  const common = { ...boot, tls, access, clock: systemClock, status, shardStats };
   const sizes = { keyBytesMax, valueBytesMax, batchBytesMax, batchEntriesMax };
-  const limits = { ...GRPC_LIMITS_DEFAULT, ...HTTP_LIMITS_DEFAULT, ...sizes };
   try {
-    const grpc = await startGrpcServer({ ...common, address: grpcAddress, limits });
+    const grpc = await startGrpcServer({
+      ...common,
+      address: grpcAddress,
+      limits: { ...boot.grpcLimits, ...sizes },
+      onTurnedAway: turnedAway('grpc'),
+    });
     health = grpc;
     if (httpAddress === '') {
       post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: '' });
       return [grpc];
     }
-    const http = await startHttpDoor({ ...common, address: httpAddress, limits });
+    const http = await startHttpDoor({
+      ...common,
+      address: httpAddress,
+      limits: { ...boot.httpLimits, ...sizes },
+      onTurnedAway: turnedAway('http'),
+    });
     httpDoor = http;
     post({ kind: 'listening', grpcAddress: grpc.address, httpAddress: http.address });
     return [grpc, http];
@@ -117,6 +141,18 @@ async function openDoors() {
     post({ kind: 'failed', message: messageOf(error) });
     return [];
   }
+}
+
+/** Certificates count from the next handshake on, principals at once. */
+function secure({ tls, principals }: SecuritySettings): void {
+  access.update(principals);
+  if (tls === undefined) return;
+  health?.setTls(tls);
+  httpDoor?.setTls(tls);
+}
+
+function turnedAway(door: 'grpc' | 'http'): TurnedAway {
+  return (peer, reason) => trail.refusal({ event: 'connection', door, peer, reason });
 }
 
 async function drain(delayMs: number, deadlineMs: number): Promise<void> {
@@ -130,6 +166,7 @@ async function drain(delayMs: number, deadlineMs: number): Promise<void> {
   clearTimeout(hurry);
   loop.stop();
   supervisor.close();
+  trail.close();
   post({ kind: 'drained' });
   control.close();
 }

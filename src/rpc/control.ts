@@ -6,6 +6,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { TableOptions } from '../base/table-meta.js';
 import type { AdminAnswer, AdminQuestion } from './admin-operations.js';
+import type { AuditRecord, AuditSettings } from './audit.js';
+import type { GrpcDoorLimits, HttpDoorLimits } from './door-limits.js';
+import type { SecuritySettings } from './door-security.js';
 import type { Job, JobResult } from './jobs.js';
 import type { LinkMemory } from './link.js';
 import type { ShardAnswer, ShardQuestion } from './shard-operations.js';
@@ -122,6 +125,13 @@ export interface RouterBoot {
   originsAllowed: string[];
   /** Whether tools may ask the gRPC door for its schema. */
   hasReflection: boolean;
+  grpcLimits: GrpcDoorLimits;
+  httpLimits: HttpDoorLimits;
+  /** To begin with; a `security` message changes them. */
+  security: SecuritySettings;
+  audit: AuditSettings;
+  /** Whether figures need no principal. */
+  metricsPublic: boolean;
   keyBytesMax: number;
   valueBytesMax: number;
   inFlightMax: number;
@@ -152,6 +162,8 @@ export type ToRouter =
   | { kind: 'shard-up'; shard: number; link: LinkMemory; wake: MessagePort }
   | { kind: 'shard-down'; shard: number; reason: string }
   | { kind: 'shard-refused'; shard: number; reason: string }
+  /** These may come in from now on. */
+  | { kind: 'security'; settings: SecuritySettings }
   /** Calls are governed by these from now on. */
   | { kind: 'traffic'; settings: TrafficSettings }
   /** To the `ask` of this id. */
@@ -166,6 +178,7 @@ export type FromRouter =
   | { kind: 'listening'; grpcAddress: string; httpAddress: string }
   | { kind: 'failed'; message: string }
   | { kind: 'drained' }
+  | { kind: 'audit'; record: AuditRecord }
   /** Of an operator; each is answered once, unless the router is gone. */
   | { kind: 'ask'; id: number; question: AdminQuestion }
   /** A channel of this link broke its rules: the shard must get new links, that is, a new life. */

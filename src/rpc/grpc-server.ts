@@ -33,7 +33,8 @@ import { messageOf, StormError } from '../base/errors.js';
 import type { Access, Credentials } from './access.js';
 import { ADMIN_METHODS } from './admin-service.js';
 import { clientCertificate, type TurnedAway } from './door-guard.js';
-import { DoorListener, type ListenerLimits } from './door-listener.js';
+import type { GrpcDoorLimits } from './door-limits.js';
+import { DoorListener } from './door-listener.js';
 import type { TlsSettings } from './door-security.js';
 import { HealthService } from './health-service.js';
 import { type DuplexMessageStream, IngestStream } from './ingest-stream.js';
@@ -41,23 +42,14 @@ import { UNARY_METHODS, type UnaryMethod } from './kv-service.js';
 import { OpenStreams } from './open-streams.js';
 import { addReflection } from './reflection-service.js';
 import { type MessageStream, streamScan } from './scan-stream.js';
-import { guardSessions, type SessionLimits } from './session-guard.js';
+import { guardSessions } from './session-guard.js';
 import { errorMetadata, GRPC_STATUS_OF } from './status-map.js';
 import { streamWatch } from './watch-stream.js';
 
-export interface GrpcLimits extends ListenerLimits, SessionLimits {
+export interface GrpcLimits extends GrpcDoorLimits {
   keyBytesMax: number;
   valueBytesMax: number;
   batchBytesMax: number;
-  /** A connection without a call is closed after so long. */
-  connectionIdleMs: number;
-  /** Memory of one connection; further calls on it are refused. */
-  sessionBytesMax: number;
-  /** Calls at once on one connection. */
-  concurrentStreamsMax: number;
-  /** How often an idle connection is probed, and how long an answer may take. */
-  keepaliveTimeMs: number;
-  keepaliveTimeoutMs: number;
 }
 
 export const GRPC_LIMITS_DEFAULT = {

@@ -12,9 +12,9 @@ import { assert } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import { shardId } from '../base/ids.js';
-import { SLOT_COUNT } from '../base/slot.js';
 import type { ClusterStats, Victim } from '../rpc/admin-operations.js';
 import type { Channels } from '../rpc/channels.js';
+import { OPEN_DOORS } from '../rpc/door-security.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { ShardStats, type StatName } from '../rpc/shard-stats.js';
 import { TrafficMemory } from '../rpc/traffic.js';
@@ -34,9 +34,11 @@ import {
   RouterKeeper,
   type SpawnRouter,
 } from './router-keeper.js';
+import type { SecurityDesk } from './security-desk.js';
 import { ShardKeeper } from './shard-keeper.js';
 import { ShardLife, type SpawnShard } from './shard-life.js';
 import type { ShardPhase, ShardState } from './shard-state.js';
+import { slotOwnerOf } from './slot-owners.js';
 import type { Timers } from './timers.js';
 
 /** The pool as the cluster ends it. */
@@ -72,6 +74,8 @@ export interface ClusterParts {
   onShardChange: (report: ShardReport) => void;
   /** The system's if not given. */
   channels?: Channels | undefined;
+  /** Who may come in; everybody if not given. Closed with the cluster. */
+  security?: SecurityDesk | undefined;
 }
 
 /** What a stop leaves for sealing when draining took all the time. */
@@ -236,6 +240,9 @@ export class RunningCluster implements Cluster {
     const addresses = await Promise.all(this.#routers.map((router) => router.start()));
     await settled;
     this.#addresses = addresses;
+    this.#parts.security?.start((settings) => {
+      for (const router of this.#routers) router.send({ kind: 'security', settings });
+    });
   }
 
   async #stop(): Promise<void> {
@@ -249,6 +256,7 @@ export class RunningCluster implements Cluster {
     const rest = delayMs + drainMsMax - (clock.monotonicMs() - startMs);
     const areGone = await this.#sealShards(Math.max(SEAL_MS_MIN, rest));
     this.work?.close();
+    this.#parts.security?.close();
     this.#arenas.close();
     this.#desk.close();
     await this.#attempt('The compactor pool cannot be ended', () => pool.close());
@@ -323,6 +331,7 @@ export class RunningCluster implements Cluster {
         slotOwner: slotOwnerOf(root),
         slotMapEpoch: root.slotMapEpoch,
         routerBell,
+        security: this.#parts.security?.settings ?? OPEN_DOORS,
         trafficMemory: this.#trafficMemory,
         trafficSeed: Number.parseInt(root.storeUuid.slice(0, 8), 16),
         shardStats: this.#shardStats,
@@ -331,6 +340,7 @@ export class RunningCluster implements Cluster {
       log,
       channels,
       onFatal,
+      onAudit: (record) => this.#parts.security?.audit(record, router),
       onAsk: (question) => answerAdmin(question, this),
       onDamage: (shard, epoch, message) => this.#shard(shard).reportDamage(epoch, message),
     });
@@ -381,14 +391,4 @@ export class RunningCluster implements Cluster {
 
 function reportOf(shard: number, { phase, epoch, reason }: ShardState): ShardReport {
   return { shard, phase, epoch, reason };
-}
-
-/** slot → shard, shared with the routers. */
-function slotOwnerOf(root: Root): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(SLOT_COUNT * Uint16Array.BYTES_PER_ELEMENT);
-  const owners = new Uint16Array(memory);
-  root.slotRanges.forEach(({ first, last }, shard) => {
-    owners.fill(shard, first, last + 1);
-  });
-  return memory;
 }

@@ -3,6 +3,7 @@ import { parseAddress } from '../base/address.js';
 import type { Config } from '../config/config.js';
 import { isLoopback } from '../config/door-relations.js';
 import { planMemory } from '../config/memory-plan.js';
+import type { RouterBoot } from '../rpc/control.js';
 import { requireLz4 } from '../storage/block-codec.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { canSharePorts, planDoors } from './router-doors.js';
@@ -32,9 +33,8 @@ export function planCluster(
     shardCount,
     doors: planDoors(router.threads, grpc.address, http.address, sharesPorts),
     router: {
-      hostsAllowed: [...http.hostsAllowed],
-      originsAllowed: [...http.originsAllowed],
-      hasReflection: hasReflection(config),
+      ...doorRules(config),
+      ...doorLimits(config),
       keyBytesMax: limits.keyBytesMax,
       valueBytesMax: limits.valueBytesMax,
       inFlightMax: router.inFlightMax,
@@ -90,6 +90,44 @@ export function planCluster(
       drainDelayMs: shutdown.delayMs,
     },
     isChaosAllowed: admin.chaos,
+  };
+}
+
+function doorRules(config: Config) {
+  const { http, audit } = config;
+  return {
+    hostsAllowed: [...http.hostsAllowed],
+    originsAllowed: [...http.originsAllowed],
+    hasReflection: hasReflection(config),
+    audit: { writes: audit.writes, keys: audit.keys },
+    metricsPublic: http.metricsPublic,
+  };
+}
+
+function doorLimits({ grpc, http, tls }: Config): Pick<RouterBoot, 'grpcLimits' | 'httpLimits'> {
+  const { handshakeMsMax } = tls;
+  return {
+    grpcLimits: {
+      handshakeMsMax,
+      connectionsMax: grpc.connectionsMax,
+      connectionsPerPeerMax: grpc.connectionsPerPeerMax,
+      resetsPerSecondMax: grpc.resetsPerSecondMax,
+      controlFramesPerSecondMax: grpc.controlFramesPerSecondMax,
+      connectionIdleMs: grpc.connectionIdleMsMax,
+      sessionBytesMax: grpc.sessionBytesMax,
+      concurrentStreamsMax: grpc.streamsPerConnectionMax,
+      keepaliveTimeMs: grpc.keepaliveMs,
+      keepaliveTimeoutMs: grpc.keepaliveAnswerMsMax,
+    },
+    httpLimits: {
+      handshakeMsMax,
+      connectionsMax: http.connectionsMax,
+      connectionsPerPeerMax: http.connectionsPerPeerMax,
+      headersTimeoutMs: http.headersMsMax,
+      requestTimeoutMs: http.requestMsMax,
+      keepAliveTimeoutMs: http.keepAliveMsMax,
+      headerBytesMax: http.headerBytesMax,
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { AdminAnswer, AdminQuestion, RouterSituation } from '../rpc/admin-operations.js';
+import type { AuditRecord } from '../rpc/audit.js';
 import { type Channels, systemChannels } from '../rpc/channels.js';
 import type { FromRouter, RouterBoot, ToRouter } from '../rpc/control.js';
 import { RouterStats } from '../rpc/router-stats.js';
@@ -37,6 +38,7 @@ export interface RouterKeeperOptions {
   onFatal: (message: string) => void;
   /** A channel to that life of a shard is broken. */
   onDamage: (shard: number, epoch: number, message: string) => void;
+  onAudit: (record: AuditRecord, router: number) => void;
   /** An operator asks; must not reject. */
   onAsk: (question: AdminQuestion) => Promise<AdminAnswer>;
   /** The system's if not given. */
@@ -143,6 +145,9 @@ export class RouterKeeper {
       case 'damaged':
         this.#log('error', message.message, { shard: message.shard });
         this.#options.onDamage(message.shard, message.epoch, message.message);
+        return;
+      case 'audit':
+        this.#options.onAudit(message.record, this.#options.boot.router);
         return;
       case 'ask':
         void this.#answer(message.id, message.question);

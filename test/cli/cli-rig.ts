@@ -10,6 +10,7 @@ import { runProgram } from '../../src/cli/program.js';
 import { putCommand } from '../../src/cli/put-command.js';
 import { scanCommand } from '../../src/cli/scan-command.js';
 import { statsCommand } from '../../src/cli/stats-command.js';
+import { tokenCommand } from '../../src/cli/token-command.js';
 import { ttlCommand } from '../../src/cli/ttl-command.js';
 import { openAccess } from '../../src/rpc/access.js';
 import {
@@ -135,6 +136,7 @@ const commands: CommandSpec[] = [
   expireCommand,
   ttlCommand,
   statsCommand,
+  tokenCommand,
 ];
 const INFO = { name: 'stormkv', summary: 'A store', version: '1.2.3', examples: [], commands };
 

@@ -44,14 +44,13 @@ test('refuses to start with protection that it cannot give', () =>
   withTempDir(async (dir) => {
     const { data } = smallConfig(dir);
     for (const [asked, named] of [
-      [{ tls: { certFile: 'a.pem', keyFile: 'a.key' } }, /tls\.certFile/],
-      [{ security: { principalsFile: 'who.json' } }, /principalsFile/],
-      [{ audit: { writes: true } }, /audit/],
+      [{ tls: { certFile: `${dir}/a.pem`, keyFile: `${dir}/a.key` } }, /Cannot read .*a\.pem/],
+      [{ security: { principalsFile: `${dir}/who.json` } }, /Cannot read .*who\.json/],
+      [{ audit: { file: `${dir}/none/audit` } }, /audit/],
     ] as const) {
       const refusal = await refusalOf({ data: data ?? {}, ...asked });
       assert.is(refusal.code, 'INVALID_ARGUMENT');
       assert.match(refusal.message, named);
-      assert.match(refusal.message, /leave it out/);
     }
     assert.equal(readdirSync(dir), []);
   }));

@@ -79,6 +79,7 @@ export class SimRouter extends EventEmitter implements RouterThread {
         return;
       case 'answer':
       case 'traffic':
+      case 'security':
         return;
       case 'drain':
         this.router.startDrain();

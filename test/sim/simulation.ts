@@ -6,10 +6,10 @@
  */
 import { messageOf } from '../../src/base/errors.js';
 import { SLOT_COUNT, slotOfKey } from '../../src/base/slot.js';
-import { OPEN_TRAFFIC } from '../../src/rpc/traffic.js';
 import { equalSlotRanges } from '../../src/storage/root-manifest.js';
 import type { ClusterPlan } from '../../src/supervisor/cluster-plan.js';
 import { smallOptions } from '../harness/engine-rig.js';
+import { OPEN_DOOR_BOOT } from '../harness/open-doors.js';
 import type { SeededRandom } from '../harness/seeded-random.js';
 import { SimulatedDisk } from '../harness/simulated-disk.js';
 import { Clients } from './clients.js';
@@ -406,14 +406,11 @@ function planOf(random: SeededRandom, shardCount: number): ClusterPlan {
     shardCount,
     doors: Array.from({ length: random.pick([1, 1, 2]) }, () => DOORS),
     router: {
-      hostsAllowed: [],
-      originsAllowed: [],
-      hasReflection: false,
+      ...OPEN_DOOR_BOOT,
       keyBytesMax: engine.keyBytesMax,
       valueBytesMax: engine.valueBytesMax,
       inFlightMax: IN_FLIGHT_MAX,
       deadlineMsDefault: 2000,
-      traffic: OPEN_TRAFFIC,
       batchBytesMax: engine.batchBytesMax,
       batchEntriesMax: 64,
     },

@@ -2,11 +2,11 @@ import { EventEmitter } from 'node:events';
 import * as assert from 'uvu/assert';
 import { slotOfKey } from '../../src/base/slot.js';
 import type { RouterBoot, ToRouter } from '../../src/rpc/control.js';
-import { OPEN_TRAFFIC } from '../../src/rpc/traffic.js';
 import { equalSlotRanges } from '../../src/storage/root-manifest.js';
 import { RunningCluster } from '../../src/supervisor/cluster.js';
 import type { RouterThread } from '../../src/supervisor/router-keeper.js';
 import { ManualClock } from '../harness/manual-clock.js';
+import { OPEN_DOOR_BOOT } from '../harness/open-doors.js';
 import { suite } from '../harness/suite.js';
 import { delivered, ENGINE, FakeShard, LINK_SIZES } from './fake-shard.js';
 import { ManualTimers } from './manual-timers.js';
@@ -71,14 +71,11 @@ class Rig {
         shardCount: 2,
         doors: [{ grpcAddress: '127.0.0.1:0', httpAddress: '127.0.0.1:0', sharesPorts: false }],
         router: {
-          hostsAllowed: [],
-          originsAllowed: [],
-          hasReflection: false,
+          ...OPEN_DOOR_BOOT,
           keyBytesMax: 64,
           valueBytesMax: 256,
           inFlightMax: 16,
           deadlineMsDefault: 1000,
-          traffic: OPEN_TRAFFIC,
           batchBytesMax: 65_536,
           batchEntriesMax: 100,
         },

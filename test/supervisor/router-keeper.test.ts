@@ -2,14 +2,16 @@ import { EventEmitter } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import * as assert from 'uvu/assert';
 import type { RouterBoot, ToRouter } from '../../src/rpc/control.js';
+import { OPEN_DOORS } from '../../src/rpc/door-security.js';
 import { PortDoorbell } from '../../src/rpc/doorbell.js';
 import { allocateLink } from '../../src/rpc/link.js';
-import { OPEN_TRAFFIC, TrafficMemory } from '../../src/rpc/traffic.js';
+import { TrafficMemory } from '../../src/rpc/traffic.js';
 import {
   RouterGroup,
   RouterKeeper,
   type RouterThread,
 } from '../../src/supervisor/router-keeper.js';
+import { OPEN_DOOR_BOOT } from '../harness/open-doors.js';
 import { suite } from '../harness/suite.js';
 import { delivered, LINK_SIZES, readAll } from './fake-shard.js';
 
@@ -19,15 +21,12 @@ const BOOT: Omit<RouterBoot, 'control' | 'stats'> = {
   grpcAddress: '127.0.0.1:0',
   httpAddress: '127.0.0.1:0',
   sharesPorts: false,
-  hostsAllowed: [],
-  originsAllowed: [],
-  hasReflection: false,
+  ...OPEN_DOOR_BOOT,
   shardStats: [],
   keyBytesMax: 64,
   valueBytesMax: 256,
   inFlightMax: 16,
   deadlineMsDefault: 1000,
-  traffic: OPEN_TRAFFIC,
   trafficMemory: TrafficMemory.allocate(),
   trafficSeed: 1,
   batchBytesMax: 65_536,
@@ -36,6 +35,7 @@ const BOOT: Omit<RouterBoot, 'control' | 'stats'> = {
   slotOwner: new SharedArrayBuffer(2),
   slotMapEpoch: 1,
   routerBell: PortDoorbell.allocate(),
+  security: OPEN_DOORS,
 };
 const LISTENING = { kind: 'listening', grpcAddress: 'a:1', httpAddress: 'a:2' } as const;
 const NEVER = new Promise<void>(() => {});
@@ -66,6 +66,7 @@ function makeRig() {
     },
     log: { write: (level, message) => diary.push(`${level} ${message}`) },
     onFatal: (message) => diary.push(`fatal ${message}`),
+    onAudit: ({ event }, router) => diary.push(`audit ${event} of ${router}`),
     onAsk: async ({ kind }) => ({ kind: 'failed', code: 'UNIMPLEMENTED', message: `no ${kind}` }),
     onDamage: (shard, epoch) => diary.push(`damage ${shard} ${epoch}`),
   });

@@ -5,6 +5,7 @@ import { lineOf } from './source-text.js';
 
 /** Sources that the test of something larger covers, because alone they do nothing. */
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  'src/supervisor/slot-owners.ts': 'test/supervisor/cluster.test.ts',
   // Wiring of threads: nothing to call without one.
   'src/main.ts': 'test/cluster/start-and-stop.test.ts',
   'src/compactor/worker.ts': 'test/compactor/compactor-pool.test.ts',
@@ -31,7 +32,11 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/rpc/message-bytes.ts': 'test/rpc/messages.test.ts',
   'src/rpc/proto-reader.ts': 'test/rpc/kv-codec.test.ts',
   'src/rpc/proto-writer.ts': 'test/rpc/kv-codec.test.ts',
+  // What judges a call, as it is seen from outside.
+  'src/router/authority.ts': 'test/router/authorized-operations.test.ts',
+  'src/router/authorized-desk.ts': 'test/router/secure-access.test.ts',
   // Parts of the HTTP door.
+  'src/router/http-replies.ts': 'test/router/http-door.test.ts',
   'src/router/http-conditions.ts': 'test/router/http-operations.test.ts',
   'src/router/http-load.ts': 'test/router/http-operations.test.ts',
   'src/router/http-query.ts': 'test/router/http-operations.test.ts',

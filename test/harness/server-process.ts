@@ -13,7 +13,7 @@ import { withDeadline } from './suite.js';
 
 const BUILD = fileURLToPath(new URL('../../', import.meta.url));
 const COMMAND = 'src/cli/stormkv.js';
-const READY_MS_MAX = 30_000;
+const READY_MS_MAX = 120_000;
 const STDERR_LINES_MAX = 40;
 
 export class ServerProcess {

@@ -13,10 +13,12 @@ import type { Cluster, ShardReport } from './supervisor/cluster-face.js';
 import { createLog, type Log } from './supervisor/log.js';
 import { openDataDir } from './supervisor/open-data-dir.js';
 import { packageVersion } from './supervisor/package-version.js';
+import { Reloader } from './supervisor/reloader.js';
 import { spawnRouterWorker } from './supervisor/router-keeper.js';
 import { SecurityDesk } from './supervisor/security-desk.js';
 import { spawnShardWorker } from './supervisor/shard-life.js';
 import { systemTimers } from './supervisor/timers.js';
+import { trafficSettings } from './supervisor/traffic-plan.js';
 
 export type { Config, PartialConfig } from './config/config.js';
 export type { Cluster, ShardReport } from './supervisor/cluster-face.js';
@@ -28,6 +30,8 @@ export interface StartOptions {
   onShardChange?: (report: ShardReport) => void;
   /** The cluster cannot go on and the process should end; by default it does, with exit code 1. */
   onFatal?: (message: string) => void;
+  /** Reads the options again, for `reload`; throws with every fault. */
+  readConfig?: () => Config;
 }
 
 const [fs, clock, timers, random] = [nodeFileSystem, systemClock, systemTimers, systemRandom];
@@ -40,17 +44,18 @@ const [fs, clock, timers, random] = [nodeFileSystem, systemClock, systemTimers, 
  */
 export async function startCluster(
   options: PartialConfig = {},
-  { log: givenLog, onShardChange = () => {}, onFatal }: StartOptions = {},
+  { log: givenLog, onShardChange = () => {}, onFatal, readConfig: read }: StartOptions = {},
 ): Promise<Cluster> {
   const config = configWith(options);
   const log = givenLog ?? createLog({ level: config.log.level });
   const security = securityDesk(config, log);
+  const reloader = new Reloader({ config, read, security, log });
   const opened = await openDataDir(config, { fs, clock, timers, random }).catch((error) => {
     security.close();
     throw error;
   });
   const onError = (message: string) => log.write('error', `A pool thread died: ${message}`);
-  return RunningCluster.start({
+  const cluster = await RunningCluster.start({
     ...opened,
     host: {
       version: packageVersion(fs),
@@ -68,7 +73,13 @@ export async function startCluster(
     onFatal: onFatal ?? ((message) => endProcess(log, message)),
     onShardChange,
     security,
+    reloader,
   });
+  reloader.start((now) => {
+    cluster.setTraffic(trafficSettings(now));
+    log.setLevel?.(now.log.level);
+  });
+  return cluster;
 }
 
 /** Throws when the files that secure the doors cannot be used. */

@@ -39,6 +39,7 @@ const server = await startGrpcServer({
     backup: nothing,
     scrub: nothing,
     task: nothing,
+    reload: nothing,
   }),
   limits: { ...GRPC_LIMITS_DEFAULT, ...limits },
   clock: systemClock,

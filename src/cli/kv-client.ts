@@ -8,7 +8,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { parseAddress } from '../base/address.js';
 import { assert } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type { ClusterStats } from '../rpc/admin-operations.js';
+import type { ClusterStats, ReloadReport } from '../rpc/admin-operations.js';
 import type { TaskStatus } from '../rpc/admin-tasks.js';
 import { type ClientSecurity, channelSecurity } from '../rpc/client-security.js';
 import { numberTag, ProtoReader } from '../rpc/proto-reader.js';
@@ -244,6 +244,11 @@ export class KvClient {
     return this.#call(METHODS.scrub, {});
   }
 
+  /** Has the server read its configuration again. */
+  reload(): Promise<ReloadReport> {
+    return this.#call(METHODS.reload, {});
+  }
+
   /** How far what was begun is. */
   task(id: number): Promise<TaskStatus> {
     return this.#call(METHODS.task, { id });
@@ -339,6 +344,7 @@ function loadMethods() {
     killWorker: admin['KillWorker'] as Unary<WorkerName, object>,
     backup: admin['Backup'] as Unary<{ dir: string; copy: boolean }, TaskStatus>,
     scrub: admin['Scrub'] as Unary<object, TaskStatus>,
+    reload: admin['Reload'] as Unary<object, ReloadReport>,
     task: admin['Task'] as Unary<{ id: number }, TaskStatus>,
     set: methods['Set'] as Unary<SetRequest, Versioned>,
     batchSet: methods['BatchSet'] as Unary<

@@ -5,8 +5,10 @@
  */
 import { messageOf, StormError } from '../base/errors.js';
 import type { Config } from '../config/config.js';
+import type { ReloadReport } from '../rpc/admin-operations.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { formatReadyLine } from './ready-line.js';
+import { reloadLines } from './reload-command.js';
 import type { ServiceState } from './service-manager.js';
 
 /** What is used of a running cluster (see src/main.ts). */
@@ -21,6 +23,8 @@ export interface ServedCluster {
   readonly refusedShards: readonly { shard: number; reason: string }[];
   readonly closed: Promise<void>;
   close(): Promise<void>;
+  /** Throws with every fault of the configuration. */
+  reload(): ReloadReport;
 }
 
 export interface ServerWorld {
@@ -32,6 +36,8 @@ export interface ServerWorld {
   say(line: string): void;
   /** Calls back at each SIGTERM and SIGINT. */
   onStopSignal(callback: (signal: string) => void): void;
+  /** Calls back at each SIGHUP. */
+  onReloadSignal?(callback: () => void): void;
   exitNow(code: ExitCode): void;
   /** Tells the service manager, where there is one (service-manager.ts). */
   notify?: ((state: ServiceState) => void) | undefined;
@@ -48,6 +54,8 @@ const SAME_SIGNAL_MS = 300;
 /** Resolves with the exit code when the cluster has ended. */
 export async function runServer(config: Config, world: ServerWorld): Promise<ExitCode> {
   const stopped = firstStopSignal(world);
+  let reload = () => world.say('SIGHUP: not yet, the server is starting');
+  world.onReloadSignal?.(() => reload());
   let cluster: ServedCluster;
   try {
     cluster = await world.start(config);
@@ -58,6 +66,7 @@ export async function runServer(config: Config, world: ServerWorld): Promise<Exi
     return code === EXIT.corruption ? code : EXIT.failure;
   }
   announce(cluster, world);
+  reload = () => sayReload(cluster, world);
   world.notify?.('READY=1');
   const signal = await Promise.race([stopped, cluster.closed.then(() => undefined)]);
   if (signal === undefined) {
@@ -89,6 +98,14 @@ function firstStopSignal(world: ServerWorld): Promise<string> {
       });
     });
   });
+}
+
+function sayReload(cluster: ServedCluster, world: ServerWorld): void {
+  try {
+    for (const line of reloadLines(cluster.reload())) world.say(`SIGHUP: ${line}`);
+  } catch (error) {
+    world.say(`SIGHUP: nothing of the configuration has changed: ${messageOf(error)}`);
+  }
 }
 
 function announce(cluster: ServedCluster, world: ServerWorld): void {

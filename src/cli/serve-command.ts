@@ -18,7 +18,8 @@ export const serveCommand: CommandSpec = {
   ],
   async run(io, _args, options) {
     const files = { read: io.readFile, readIfAny: readLocalFileIfAny };
-    const { config, warnings } = serveConfig(options, io.env, files);
+    const read = () => serveConfig(options, io.env, files);
+    const { config, warnings } = read();
     for (const warning of warnings) io.say(`Warning: ${warning}`);
     // Loaded here, so that other commands and --help start without it.
     const { startCluster } = await import('../main.js');
@@ -31,10 +32,11 @@ export const serveCommand: CommandSpec = {
         process.on('SIGTERM', callback);
         process.on('SIGINT', callback);
       },
+      onReloadSignal: (callback) => void process.on('SIGHUP', callback),
       exitNow: (code) => process.exit(code),
       notify: notifierOf(io.env, io.say),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref()),
-      start: (complete) => startCluster(complete),
+      start: (complete) => startCluster(complete, { readConfig: () => read().config }),
     });
   },
 };

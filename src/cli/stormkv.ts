@@ -20,6 +20,7 @@ import { loadCommand } from './load-command.js';
 import { readLocalFile, readLocalFileIfAny } from './local-files.js';
 import { runProgram } from './program.js';
 import { putCommand } from './put-command.js';
+import { reloadCommand } from './reload-command.js';
 import { reshardCommand } from './reshard-command.js';
 import { restoreCommand } from './restore-command.js';
 import { salvageCommand } from './salvage-command.js';
@@ -81,6 +82,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       expireCommand,
       ttlCommand,
       statsCommand,
+      reloadCommand,
       watchCommand,
       dumpCommand,
       loadCommand,

@@ -340,6 +340,7 @@ export const OPTIONS: { readonly [Path in ConfigPath]: OptionFor<ConfigValue<Pat
     choices: ['debug', 'info', 'warn', 'error', 'silent'],
     default: 'info',
     help: 'The least important log lines that are written to stderr.',
+    reloads: true,
   },
 };
 

@@ -1,5 +1,11 @@
 /** The operator's operations as a router answers them: by asking the main thread. */
-import type { AdminDone, AdminOperations, ClusterStats, Victim } from '../rpc/admin-operations.js';
+import type {
+  AdminDone,
+  AdminOperations,
+  ClusterStats,
+  ReloadReport,
+  Victim,
+} from '../rpc/admin-operations.js';
 import type { BackupRequest, TaskStatus } from '../rpc/admin-tasks.js';
 import type { Desk } from './supervisor-calls.js';
 
@@ -29,6 +35,12 @@ export class Admin implements AdminOperations {
   scrub(timeoutMs: number, done: AdminDone<TaskStatus>): void {
     this.#supervisor.ask({ kind: 'scrub' }, timeoutMs, (error, answer) =>
       done(error, answer?.task),
+    );
+  }
+
+  reload(timeoutMs: number, done: AdminDone<ReloadReport>): void {
+    this.#supervisor.ask({ kind: 'reload' }, timeoutMs, (error, answer) =>
+      done(error, answer?.report),
     );
   }
 

@@ -1,6 +1,12 @@
 /** Protobuf and JSON of the messages of kv.Admin (proto/kv_admin.proto). */
 import { StormError } from '../base/errors.js';
-import type { ClusterStats, RouterSituation, ShardSituation, Victim } from './admin-operations.js';
+import type {
+  ClusterStats,
+  ReloadReport,
+  RouterSituation,
+  ShardSituation,
+  Victim,
+} from './admin-operations.js';
 import { numberTag, ProtoReader } from './proto-reader.js';
 import { ProtoWriter } from './proto-writer.js';
 
@@ -40,6 +46,16 @@ export function decodeKillWorkerRequest(message: Uint8Array): Victim {
   if (kind === 2) return { kind: 'flusher' };
   if (kind === 3) return { kind: 'merger' };
   throw new StormError('INVALID_ARGUMENT', `kind must be SHARD, FLUSHER or MERGER: found ${kind}`);
+}
+
+/** ReloadResponse. */
+export function encodeReloadResponse(report: ReloadReport): Buffer {
+  const writer = new ProtoWriter();
+  for (const path of report.applied) writer.text(1, path);
+  for (const path of report.needRestart) writer.text(2, path);
+  writer.number(3, report.securityChanged);
+  writer.text(4, report.securityError);
+  return writer.resultView();
 }
 
 function writeRouter(writer: ProtoWriter, { router, draining, inFlight }: RouterSituation): void {

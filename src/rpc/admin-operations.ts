@@ -59,8 +59,21 @@ export interface ClusterStats {
 /** A thread that may be killed: of a shard by number, or one that flushes or merges. */
 export type Victim = { kind: 'shard'; shard: number } | { kind: 'flusher' } | { kind: 'merger' };
 
+/** What became of a configuration that was read again. */
+export interface ReloadReport {
+  /** Options that have changed, and count from now on. */
+  applied: string[];
+  /** Options that differ from those of the start, and count from the next one on. */
+  needRestart: string[];
+  /** Certificates or principals have changed, and count from now on. */
+  securityChanged: boolean;
+  /** Why certificates or principals cannot be used; the former ones go on. Empty = they can. */
+  securityError: string;
+}
+
 export type AdminQuestion =
   | { kind: 'stats' }
+  | { kind: 'reload' }
   | { kind: 'kill'; victim: Victim }
   | { kind: 'backup'; request: BackupRequest }
   | { kind: 'scrub' }
@@ -70,6 +83,7 @@ export type AdminQuestion =
 /** To the question of the same kind. */
 export type AdminAnswer =
   | { kind: 'stats'; stats: ClusterStats }
+  | { kind: 'reload'; report: ReloadReport }
   | { kind: 'kill' }
   | { kind: 'backup'; task: TaskStatus }
   | { kind: 'scrub'; task: TaskStatus }
@@ -88,6 +102,11 @@ export interface AdminOperations {
   backup(request: BackupRequest, timeoutMs: number, done: AdminDone<TaskStatus>): void;
   /** A pass over all stored bytes at full speed; done when it has begun. */
   scrub(timeoutMs: number, done: AdminDone<TaskStatus>): void;
+  /**
+   * Has the server read its configuration, certificates and principals again. Fails with
+   * INVALID_ARGUMENT, changing nothing of the configuration, when that has faults.
+   */
+  reload(timeoutMs: number, done: AdminDone<ReloadReport>): void;
   /** Of what was begun. */
   task(id: number, timeoutMs: number, done: AdminDone<TaskStatus>): void;
 }

@@ -1,5 +1,9 @@
 /** The methods of kv.Admin as functions from message to message, whatever carries them. */
-import { decodeKillWorkerRequest, encodeStatsResponse } from './admin-codec.js';
+import {
+  decodeKillWorkerRequest,
+  encodeReloadResponse,
+  encodeStatsResponse,
+} from './admin-codec.js';
 import type { AdminOperations } from './admin-operations.js';
 import { decodeBackupRequest, decodeTaskRequest, encodeTaskStatus } from './admin-tasks.js';
 import type { UnaryMethod } from './kv-service.js';
@@ -43,6 +47,15 @@ const scrub: AdminMethod = {
   },
 };
 
+const reload: AdminMethod = {
+  isWrite: false,
+  call(admin, _message, timeoutMs, reply) {
+    admin.reload(timeoutMs, (error, report) =>
+      reply(error, report === undefined ? EMPTY : encodeReloadResponse(report)),
+    );
+  },
+};
+
 const task: AdminMethod = {
   isWrite: false,
   call(admin, message, timeoutMs, reply) {
@@ -58,4 +71,5 @@ export const ADMIN_METHODS = {
   Backup: backup,
   Scrub: scrub,
   Task: task,
+  Reload: reload,
 } as const satisfies Record<string, AdminMethod>;

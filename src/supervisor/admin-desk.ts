@@ -1,7 +1,13 @@
 /** Answers what the routers ask on behalf of operators. Main thread only. */
 import { unreachable } from '../base/assert.js';
 import { messageOf, StormError } from '../base/errors.js';
-import type { AdminAnswer, AdminQuestion, ClusterStats, Victim } from '../rpc/admin-operations.js';
+import type {
+  AdminAnswer,
+  AdminQuestion,
+  ClusterStats,
+  ReloadReport,
+  Victim,
+} from '../rpc/admin-operations.js';
 import type { OperatorWork } from './operator-work.js';
 
 /** What the desk asks of the cluster. */
@@ -11,6 +17,8 @@ export interface AdminSource {
   readonly isChaosAllowed: boolean;
   /** Undefined in a cluster without a disk of its own, as in simulations. */
   readonly work?: OperatorWork | undefined;
+  /** Reads the configuration again; throws when it cannot be used. */
+  reload(): ReloadReport;
   /** Resolves when the thread is gone. */
   killWorker(victim: Victim): Promise<void>;
 }
@@ -50,6 +58,8 @@ async function answer(question: AdminQuestion, source: AdminSource): Promise<Adm
       return { kind: 'backup', task: workOf(source).backup(question.request) };
     case 'scrub':
       return { kind: 'scrub', task: workOf(source).scrub() };
+    case 'reload':
+      return { kind: 'reload', report: source.reload() };
     case 'task':
       return { kind: 'task', task: workOf(source).status(question.id) };
     default:

@@ -1,4 +1,5 @@
 /** What a program sees of a running cluster. */
+import type { ReloadReport } from '../rpc/admin-operations.js';
 import type { StatName } from '../rpc/shard-stats.js';
 import type { Lane } from './compaction-desk.js';
 import type { ShardPhase } from './shard-state.js';
@@ -29,6 +30,11 @@ export interface Cluster {
   readonly closed: Promise<void>;
   /** Stops in order (see docs/lifecycle.md). Never rejects; more calls wait for the same end. */
   close(): Promise<void>;
+  /**
+   * Reads the configuration, certificates and principals again. Throws INVALID_ARGUMENT with every
+   * fault of the configuration; nothing of it has changed then.
+   */
+  reload(): ReloadReport;
   shardState(shard: number): ShardReport;
   shardStats(shard: number): Record<StatName, number>;
   /** For chaos tests: ends the shard's thread wherever it is; resolves when it is gone. */

@@ -9,74 +9,25 @@
  * by force, which is safe: nothing was acknowledged that is not durable.
  */
 import { assert } from '../base/assert.js';
-import type { Clock } from '../base/clock.js';
 import { messageOf, StormError } from '../base/errors.js';
 import { shardId } from '../base/ids.js';
-import type { ClusterStats, Victim } from '../rpc/admin-operations.js';
-import type { Channels } from '../rpc/channels.js';
+import type { ClusterStats, ReloadReport, Victim } from '../rpc/admin-operations.js';
 import { OPEN_DOORS } from '../rpc/door-security.js';
 import { PortDoorbell } from '../rpc/doorbell.js';
 import { ShardStats, type StatName } from '../rpc/shard-stats.js';
-import { TrafficMemory } from '../rpc/traffic.js';
+import { TrafficMemory, type TrafficSettings } from '../rpc/traffic.js';
 import { shardDirName } from '../storage/file-names.js';
-import type { DiskSpace, FileSystem } from '../storage/file-system.js';
-import type { Root } from '../storage/root-manifest.js';
 import { answerAdmin } from './admin-desk.js';
 import { ArenaPool } from './arena-pool.js';
 import type { Cluster, ShardReport } from './cluster-face.js';
-import type { ClusterPlan } from './cluster-plan.js';
-import { CompactionDesk, type JobPool, type Lane } from './compaction-desk.js';
-import type { Log } from './log.js';
+import type { ClusterParts } from './cluster-parts.js';
+import { CompactionDesk, type Lane } from './compaction-desk.js';
 import { OperatorWork } from './operator-work.js';
-import {
-  type RouterAddresses,
-  RouterGroup,
-  RouterKeeper,
-  type SpawnRouter,
-} from './router-keeper.js';
-import type { SecurityDesk } from './security-desk.js';
+import { type RouterAddresses, RouterGroup, RouterKeeper } from './router-keeper.js';
 import { ShardKeeper } from './shard-keeper.js';
-import { ShardLife, type SpawnShard } from './shard-life.js';
+import { ShardLife } from './shard-life.js';
 import type { ShardPhase, ShardState } from './shard-state.js';
 import { slotOwnerOf } from './slot-owners.js';
-import type { Timers } from './timers.js';
-
-/** The pool as the cluster ends it. */
-export interface ClusterPool extends JobPool {
-  killThread(lane: Lane): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** What the process knows of itself and of the machine. */
-export interface ClusterHost {
-  readonly version: string;
-  readonly pid: number;
-  rssBytes(): number;
-  /** Of the file system with this dir. */
-  space(dir: string): DiskSpace;
-  /** Where backups are written; without it there are none. */
-  readonly fs?: FileSystem;
-}
-
-export interface ClusterParts {
-  plan: ClusterPlan;
-  host: ClusterHost;
-  root: Root;
-  /** Owned by the cluster from now on, also when the start fails. */
-  pool: ClusterPool;
-  releaseLock: () => Promise<void>;
-  spawnShard: SpawnShard;
-  spawnRouter: SpawnRouter;
-  clock: Clock;
-  timers: Timers;
-  log: Log;
-  onFatal: (message: string) => void;
-  onShardChange: (report: ShardReport) => void;
-  /** The system's if not given. */
-  channels?: Channels | undefined;
-  /** Who may come in; everybody if not given. Closed with the cluster. */
-  security?: SecurityDesk | undefined;
-}
 
 /** What a stop leaves for sealing when draining took all the time. */
 const SEAL_MS_MIN = 1_000;
@@ -212,6 +163,17 @@ export class RunningCluster implements Cluster {
       routers: this.#routers.map((router) => router.situation()),
       shards: this.#shards.map((shard) => shard.situation()),
     };
+  }
+
+  reload(): ReloadReport {
+    const { reloader } = this.#parts;
+    if (reloader !== undefined) return reloader.reload();
+    throw new StormError('UNIMPLEMENTED', 'This cluster has no configuration to read again');
+  }
+
+  /** Calls are governed by these from now on. */
+  setTraffic(settings: TrafficSettings): void {
+    for (const router of this.#routers) router.send({ kind: 'traffic', settings });
   }
 
   get isChaosAllowed(): boolean {

@@ -10,6 +10,8 @@ export type LogFields = Record<string, string | number | boolean>;
 
 export interface Log {
   write(level: LogLevel, message: string, fields?: LogFields): void;
+  /** Lines below this are left out from now on. */
+  setLevel?(level: LogLevel | 'silent'): void;
 }
 
 export interface LogOptions {
@@ -25,5 +27,8 @@ export function createLog({ level, fd = 2 }: LogOptions): Log {
   );
   return {
     write: (lineLevel, message, fields = {}) => logger[lineLevel](fields, message),
+    setLevel(wanted) {
+      logger.level = wanted;
+    },
   };
 }

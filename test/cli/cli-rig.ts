@@ -8,6 +8,7 @@ import { expireCommand } from '../../src/cli/expire-command.js';
 import { getCommand } from '../../src/cli/get-command.js';
 import { runProgram } from '../../src/cli/program.js';
 import { putCommand } from '../../src/cli/put-command.js';
+import { reloadCommand } from '../../src/cli/reload-command.js';
 import { scanCommand } from '../../src/cli/scan-command.js';
 import { statsCommand } from '../../src/cli/stats-command.js';
 import { tokenCommand } from '../../src/cli/token-command.js';
@@ -137,6 +138,7 @@ const commands: CommandSpec[] = [
   ttlCommand,
   statsCommand,
   tokenCommand,
+  reloadCommand,
 ];
 const INFO = { name: 'stormkv', summary: 'A store', version: '1.2.3', examples: [], commands };
 

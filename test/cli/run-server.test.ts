@@ -69,6 +69,7 @@ const CLUSTER: Omit<ServedCluster, 'close'> = {
   startedMs: 6.7,
   refusedShards: [],
   closed: NEVER,
+  reload: () => ({ applied: [], needRestart: [], securityChanged: false, securityError: '' }),
 };
 
 /** Sleeps that end when the test says so. */

@@ -4,6 +4,7 @@ import type {
   AdminDone,
   AdminOperations,
   ClusterStats,
+  ReloadReport,
   ShardSituation,
   Victim,
 } from '../../src/rpc/admin-operations.js';
@@ -61,6 +62,17 @@ export class FakeAdmin implements AdminOperations {
     this.timeouts.push(timeoutMs);
     this.victims.push(victim);
     done(this.failWith, undefined);
+  }
+
+  reloadReport: ReloadReport = {
+    applied: [],
+    needRestart: [],
+    securityChanged: false,
+    securityError: '',
+  };
+
+  reload(_timeoutMs: number, done: AdminDone<ReloadReport>): void {
+    done(this.failWith, this.reloadReport);
   }
 
   readonly backups: BackupRequest[] = [];

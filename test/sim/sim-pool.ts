@@ -1,7 +1,7 @@
 /** The compactor pool in the simulation: the jobs' own code, started late, killed now and then. */
 import { runJob } from '../../src/compactor/run-job.js';
 import type { Job, JobResult } from '../../src/rpc/jobs.js';
-import type { ClusterPool } from '../../src/supervisor/cluster.js';
+import type { ClusterPool } from '../../src/supervisor/cluster-parts.js';
 import type { Lane } from '../../src/supervisor/compaction-desk.js';
 import { ThreadDisk } from './thread-disk.js';
 import type { World } from './world.js';

@@ -7,7 +7,8 @@ import { suite } from '../harness/suite.js';
 
 const { test, run } = suite('admin-desk');
 
-const QUIET = { isChaosAllowed: false, killWorker: async () => {} };
+const REPORT = { applied: [], needRestart: [], securityChanged: false, securityError: '' };
+const QUIET = { isChaosAllowed: false, killWorker: async () => {}, reload: () => REPORT };
 
 function failing(error: Error) {
   return answerAdmin(
@@ -40,9 +41,25 @@ test('answers with what went wrong, and does not reject', async () => {
   });
 });
 
+test('has the configuration read again, and passes on its faults', async () => {
+  const adminStats = () => clusterStats([]);
+  const report = { ...REPORT, applied: ['writeBucket.rate'] };
+  const good = { ...QUIET, adminStats, reload: () => report };
+  assert.equal(await answerAdmin({ kind: 'reload' }, good), { kind: 'reload', report });
+  const bad = {
+    ...good,
+    reload: () => {
+      throw new StormError('INVALID_ARGUMENT', 'kv.config.json has 2 faults');
+    },
+  };
+  const answer = await answerAdmin({ kind: 'reload' }, bad);
+  assert.ok(answer.kind === 'failed' && answer.code === 'INVALID_ARGUMENT');
+});
+
 test('kills a worker only where chaos is allowed, and says how to allow it', async () => {
   const killed: Victim[] = [];
   const source = {
+    ...QUIET,
     adminStats: () => clusterStats([]),
     killWorker: async (victim: Victim) => {
       killed.push(victim);

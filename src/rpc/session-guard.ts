@@ -34,7 +34,7 @@ export function guardSessions(
   clock: Clock,
   onTurnedAway: TurnedAway,
 ): void {
-  const resetOf = new WeakMap<ServerHttp2Session, () => void>();
+  const onCloseOf = new WeakMap<ServerHttp2Session, (this: ServerHttp2Stream) => void>();
   server.on('session', (session) => {
     const peer = session.socket?.remoteAddress ?? '';
     let isEnding = false;
@@ -49,7 +49,10 @@ export function guardSessions(
     const resets = new Allowance(limits.resetsPerSecondMax, clock);
     const control = new Allowance(limits.controlFramesPerSecondMax, clock);
     const countControl = () => void (control.take() || end(REASON_CONTROL_FRAMES));
-    resetOf.set(session, () => void (resets.take() || end(REASON_RESETS)));
+    // Not `aborted`, which is silent about calls that were answered before they were cancelled.
+    onCloseOf.set(session, function () {
+      if (this.rstCode !== constants.NGHTTP2_NO_ERROR) void (resets.take() || end(REASON_RESETS));
+    });
     const timer = setTimeout(end, limits.handshakeMsMax, REASON_PREFACE);
     session.once('remoteSettings', () => clearTimeout(timer));
     session.once('close', () => clearTimeout(timer));
@@ -58,7 +61,8 @@ export function guardSessions(
   });
   server.on('stream', (stream: ServerHttp2Stream) => {
     const { session } = stream;
-    const onReset = session === undefined ? undefined : resetOf.get(session as ServerHttp2Session);
-    if (onReset !== undefined) stream.on('aborted', onReset);
+    const onClose =
+      session === undefined ? undefined : onCloseOf.get(session as ServerHttp2Session);
+    if (onClose !== undefined) stream.once('close', onClose);
   });
 }

@@ -1,7 +1,8 @@
 /** A chaos run as a report. */
 import type { Span } from '../report/chart.js';
 import { renderReport, type Section, type Tile } from '../report/report.js';
-import { counted, faultSums, grouped, ms, verdictOf } from './chaos-result.js';
+import { counted, grouped, ms } from '../report/words.js';
+import { faultSums, verdictOf } from './chaos-result.js';
 import { FAULT_KINDS, FAULTS } from './faults.js';
 import type { ChaosResult } from './run-chaos.js';
 import { type FaultEvent, latencyOf, type Slot, type Timeline } from './timeline.js';

@@ -1,5 +1,6 @@
 /** The result of a run, for people and for programs. */
 import { textTable } from '../cli/text-table.js';
+import { counted, grouped, ms } from '../report/words.js';
 import { FAULTS, type FaultKind } from './faults.js';
 import type { ChaosResult } from './run-chaos.js';
 import { type FaultEvent, latencyOf } from './timeline.js';
@@ -96,20 +97,4 @@ export function verdictOf({ violations, isInterrupted, kills }: ChaosResult): st
   if (count > 0) return `FAILED: ${counted(count, 'violation', 'violations')} of a promise.`;
   const what = `every promise was kept through ${counted(kills, 'kill', 'kills')}`;
   return isInterrupted ? `Interrupted; until then ${what}.` : `${what}.`.replace('e', 'E');
-}
-
-/** `1 history`, `2 histories`. */
-export function counted(count: number, one: string, more: string): string {
-  return `${grouped(count)} ${count === 1 ? one : more}`;
-}
-
-/** A duration for people. */
-export function ms(value: number | undefined): string {
-  if (value === undefined) return '–';
-  if (!Number.isFinite(value)) return 'never';
-  return value < 10 ? `${value.toFixed(1)} ms` : `${grouped(value)} ms`;
-}
-
-export function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
 }

@@ -1,5 +1,5 @@
 /** The run on a terminal: a few lines that change. In files and pipes: a line per round. */
-import { grouped, ms } from './chaos-result.js';
+import { grouped, ms } from '../report/words.js';
 import type { ChaosView } from './run-chaos.js';
 import { latencyOf } from './timeline.js';
 

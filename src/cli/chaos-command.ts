@@ -7,6 +7,7 @@ import { FAULT_KINDS, type FaultKind } from '../chaos/faults.js';
 import type { ChaosResult } from '../chaos/run-chaos.js';
 import { type CommandIo, type CommandSpec, type OptionValues, textOption } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { Interruption } from './interruption.js';
 import { isEmptyDir, makeTempDir, removeDir, writeLocalFile } from './local-files.js';
 import { numberOption } from './parse-number.js';
 import { packageVersion } from './version.js';
@@ -22,7 +23,6 @@ const CLIENTS_DEFAULT = 32;
 const OPERATIONS_MAX = 1_000_000;
 const CLIENTS_MAX = 1000;
 const DURATION_S_MAX = 10_000_000;
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 export const chaosCommand: CommandSpec = {
   name: 'chaos',
@@ -59,7 +59,7 @@ async function runCommand(io: CommandIo, options: OptionValues): Promise<ExitCod
     throw new StormError('INVALID_ARGUMENT', text);
   }
   const shards = numberOption(options, 'shards', '--shards', 1, SHARDS_MAX) ?? SHARDS_DEFAULT;
-  const interruption = new Interruption(io);
+  const interruption = new Interruption(io.say);
   const setting = await settingOf(io, options, interruption);
   // Loaded here, so that other commands and --help start without it.
   const { attackOwn, attackTarget } = await import('../chaos/attack.js');
@@ -151,35 +151,5 @@ async function withDataDir(
   } finally {
     if (isEvidence) io.say(`The data stays in ${dir}`);
     else removeDir(dir);
-  }
-}
-
-/** The first Ctrl-C ends the storm, and what was measured is verified; the second ends it all. */
-class Interruption {
-  hasCome = false;
-  readonly #onSignal: () => void;
-  readonly #second: Promise<never>;
-  #end: (error: Error) => void = () => {};
-
-  constructor(io: CommandIo) {
-    this.#second = new Promise((_, reject) => {
-      this.#end = reject;
-    });
-    this.#second.catch(() => {});
-    this.#onSignal = () => {
-      if (this.hasCome) this.#end(new StormError('ABORTED', 'Ended without a verdict'));
-      this.hasCome = true;
-      io.say('Stopping: what was measured is verified; a second Ctrl-C ends at once');
-    };
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
-  }
-
-  /** What it awaits, unless the second signal comes before. */
-  orEnd<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#second]);
-  }
-
-  close(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
   }
 }

@@ -28,6 +28,7 @@ import { scanCommand } from './scan-command.js';
 import { scrubCommand } from './scrub-command.js';
 import { serveCommand } from './serve-command.js';
 import { statsCommand } from './stats-command.js';
+import { stormCommand } from './storm-command.js';
 import { tokenCommand } from './token-command.js';
 import { ttlCommand } from './ttl-command.js';
 import { packageVersion } from './version.js';
@@ -70,6 +71,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       "stormkv put '{patient-17}/visit-1/q3' 4",
       "stormkv get '{patient-17}/visit-1/q3'",
       'stormkv demo --patients 2000 --shards 4 --kills 5',
+      'stormkv storm --start --shards 4 --report storm.html',
     ],
     commands: [
       serveCommand,
@@ -94,6 +96,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       salvageCommand,
       demoCommand,
       chaosCommand,
+      stormCommand,
       inspectCommand,
       checkCommand,
       tokenCommand,

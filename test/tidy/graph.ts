@@ -4,7 +4,7 @@ import type { Repository, Violation } from './repository.js';
 
 /** Where programs, threads and tests begin. */
 const ENTRY =
-  /^src\/(main|client\/client|cli\/stormkv|(router|shard|compactor)\/worker)\.ts$|\.test\.ts$|^bench\//;
+  /^src\/(main|client\/client|cli\/stormkv|(router|shard|compactor|storm)\/worker)\.ts$|\.test\.ts$|^bench\//;
 
 /** Import cycles inside of `src`, type imports too: two files in a cycle are one idea. */
 export function checkCycles(repository: Repository): Violation[] {

@@ -1,6 +1,7 @@
 /**
- * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez, /readyz and /stats, over the operations that
- * a caller has access to. The only importer of fastify; runs on a router thread, on plain sockets.
+ * The HTTP door: /kv/<key>, /ttl/<key>, /kv, /livez, /readyz, /stats and /metrics, over the
+ * operations that a caller has access to. The only importer of fastify; runs on a router thread, on
+ * plain sockets or TLS.
  *
  * Fastify sees one fixed path per route (`rewriteUrl`); keys are read from the target as it came,
  * because a router for paths decodes and normalises what must stay as it is. Bodies are bytes,
@@ -19,6 +20,7 @@ import {
 import { formatAddress, parseAddress } from '../base/address.js';
 import { messageOf, StormError } from '../base/errors.js';
 import type { Access, Credentials } from '../rpc/access.js';
+import type { ClusterStats } from '../rpc/admin-operations.js';
 import { certificateOf, DoorGuard, type TurnedAway } from '../rpc/door-guard.js';
 import type { HttpDoorLimits } from '../rpc/door-limits.js';
 import { listenerOptions, type TlsSettings } from '../rpc/door-security.js';
@@ -38,7 +40,8 @@ import {
 } from './http-replies.js';
 import { nextPage, resultLines, SCAN_PARAMETERS, scanLines, scanRequestOf } from './http-scan.js';
 import { errorBody, HEADER_OUTCOME } from './http-status.js';
-import { keyOfTarget, routeOf } from './http-target.js';
+import { keyOfTarget, type Route, routeOf } from './http-target.js';
+import { METRICS_TYPE, metricsText } from './metrics-text.js';
 import { readinessOf } from './readiness.js';
 import type { RouterStatus } from './router-types.js';
 
@@ -100,9 +103,12 @@ const ALLOW: Record<string, string> = {
   '/livez': 'GET, HEAD',
   '/readyz': 'GET, HEAD',
   '/stats': 'GET, HEAD',
+  '/metrics': 'GET, HEAD',
 };
 /** Who asks these must not be known: they tell nothing of what is stored. */
 const OPEN_ROUTES = new Set(['/livez', '/readyz']);
+/** Figures: open only where the configuration says so. */
+const OBSERVER_ROUTES = new Set(['/stats', '/metrics']);
 /** How late a connection may be found to be late. */
 const CONNECTIONS_CHECK_MS = 1000;
 const EMPTY = Buffer.alloc(0);
@@ -218,7 +224,7 @@ function addGuards(app: FastifyInstance, options: HttpDoorOptions): void {
 function authenticate(request: FastifyRequest, access: Access): StormError | undefined {
   const route = routeOf(request.originalUrl);
   if (OPEN_ROUTES.has(route)) return undefined;
-  if (route === '/stats' && access.observersAreOpen === true) return undefined;
+  if (OBSERVER_ROUTES.has(route) && access.observersAreOpen === true) return undefined;
   try {
     access.authenticate?.(credentialsOf(request));
     return undefined;
@@ -243,14 +249,17 @@ function addRoutes(app: FastifyInstance, options: HttpDoorOptions): void {
 }
 
 function addAdminRoutes(app: FastifyInstance, access: Access): void {
-  app.get('/stats', (request, reply) => {
-    const credentials = credentialsOf(request);
-    const observer = access.observer?.(credentials) ?? access.admin(credentials);
-    observer.stats(Infinity, (error, stats) => {
-      if (error !== undefined) sendError(reply, error, false);
-      else reply.send(stats);
+  const observe = (path: Route, send: (reply: FastifyReply, stats: ClusterStats) => unknown) =>
+    app.get(path, (request, reply) => {
+      const credentials = credentialsOf(request);
+      const observer = access.observer?.(credentials) ?? access.admin(credentials);
+      observer.stats(Infinity, (error, stats) => {
+        if (stats === undefined) sendError(reply, error ?? NOT_FOUND, false);
+        else send(reply, stats);
+      });
     });
-  });
+  observe('/stats', (reply, stats) => reply.send(stats));
+  observe('/metrics', (reply, stats) => reply.type(METRICS_TYPE).send(metricsText(stats)));
 }
 
 function addKeyRoutes(app: FastifyInstance, access: Access): void {

@@ -8,8 +8,8 @@ const KV_PREFIX = '/kv/';
 const TTL_PREFIX = '/ttl/';
 const PERCENT = 0x25;
 
-export type Route = '/kv/' | '/kv' | '/ttl/' | '/livez' | '/readyz' | '/stats' | '/unknown';
-const PLAIN_ROUTES: readonly Route[] = ['/kv', '/livez', '/readyz', '/stats'];
+const PLAIN_ROUTES = ['/kv', '/livez', '/readyz', '/stats', '/metrics'] as const;
+export type Route = (typeof PLAIN_ROUTES)[number] | '/kv/' | '/ttl/' | '/unknown';
 
 /** The route of a target, without looking at a key. */
 export function routeOf(target: string): Route {

@@ -209,6 +209,7 @@ test('gives each principal its rights over its prefixes, until they are taken aw
     assert.is((await overHttps(cluster, key, { ca })).status, 401);
     assert.is((await overHttps(cluster, key, { ca, token: operator })).status, 403);
     assert.is((await overHttps(cluster, '/stats', { ca })).status, 401);
+    assert.is((await overHttps(cluster, '/metrics', { ca })).status, 401);
     assert.is((await overHttps(cluster, '/stats', { ca, token: operator })).status, 200);
     assert.is((await overHttps(cluster, '/readyz', { ca })).status, 200);
 

@@ -405,6 +405,9 @@ test('GET /stats has the figures of the cluster, or why there are none', () => {
       assert.equal(found.process.version, '1.2.3');
       assert.equal(found.shards[0].counters, admin.shards[0]?.counters);
       assert.is((await call('POST', '/stats')).headers.allow, 'GET, HEAD');
+      const metrics = await call('GET', '/metrics');
+      assert.is(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+      assert.match(metrics.body.toString(), /^stormkv_build_info\{version="1\.2\.3"\} 1$/m);
       admin.failWith = new StormError('DEADLINE_EXCEEDED', 'too busy');
       const late = await call('GET', '/stats');
       assert.is(late.status, 504);

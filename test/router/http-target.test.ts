@@ -16,6 +16,7 @@ test('names the route of a target as it came', () => {
   assert.is(routeOf('/readyz?verbose'), '/readyz');
   assert.is(routeOf('/livez'), '/livez');
   assert.is(routeOf('/stats?x'), '/stats');
+  assert.is(routeOf('/metrics'), '/metrics');
   for (const other of ['', '/', '/KV/a', '//kv/a', '/livez/', '/%6bv/a', '*', 'http://h/kv/a']) {
     assert.is(routeOf(other), '/unknown', other);
   }

@@ -1,7 +1,7 @@
 /**
  * The figures of the cluster in Prometheus' text format: pure, from what `stats` answers. Labels
- * are shards, routers and the fixed words of shard-stats.ts, never a key or a caller, so the number of
- * series is bounded by the configuration.
+ * are shards, routers and nothing that callers choose, never a key, so the number of series is
+ * bounded by the configuration.
  */
 import type { ClusterStats } from '../rpc/admin-operations.js';
 import type { StatName } from '../rpc/shard-stats.js';

@@ -46,6 +46,21 @@ test('reads and writes of hot keys go through the HTTP door', async () => {
   });
 });
 
+for (const door of ['grpc', 'ingest']) {
+  test(`batches of new keys go through the door ${door}`, async () => {
+    await withTempDir((dir) => {
+      const load = ['--profile', 'uniform', '--callers', '4', '--submissions', '50'];
+      const size = ['--entries', '4', '--shards', '2', '--verify', 'sample'];
+      const args = ['--start', '--door', door, ...load, ...size, '--json'];
+      const { status, stdout, stderr } = storm(args, dir);
+      assert.is(status, 0, stderr);
+      const result = JSON.parse(stdout);
+      assert.equal([result.acknowledged, result.verification.found], [200, 200]);
+      assert.is(result.shards.length, 2);
+    });
+  });
+}
+
 test('wrong options are a wrong usage, before anything is started', async () => {
   await withTempDir((dir) => {
     const cases: [string[], RegExp][] = [

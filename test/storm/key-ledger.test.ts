@@ -71,4 +71,29 @@ test('a write that is over is superseded by one that began after it', () => {
   assert.ok(ledger.mayShow(second.number, ledger.floorOf(0)));
 });
 
+test('of writes that overlap either may stay, whichever was answered last', () => {
+  const ledger = new KeyLedger(1);
+  const [first, second] = [ledger.begin(0), ledger.begin(0)];
+  ledger.end(0, second, true, true);
+  ledger.end(0, first, true, true);
+  for (const { number } of [first, second]) assert.ok(ledger.mayShow(number, ledger.floorOf(0)));
+  const third = ledger.begin(0);
+  ledger.end(0, third, true, true);
+  for (const { number } of [first, second]) {
+    assert.not.ok(ledger.mayShow(number, ledger.floorOf(0)));
+  }
+});
+
+test('a write whose outcome is not known may show at any time, a write to come never', () => {
+  const ledger = new KeyLedger(2);
+  const lost = ledger.begin(0);
+  ledger.end(0, lost, false, false);
+  assert.is(ledger.floorOf(0), 0);
+  const next = ledger.begin(0);
+  ledger.end(0, next, true, true);
+  assert.ok(ledger.mayShow(lost.number, ledger.floorOf(0)));
+  assert.not.ok(ledger.mayShow(next.number + 1, ledger.floorOf(0)));
+  assert.is(ledger.floorOf(1), 0);
+});
+
 run();

@@ -82,7 +82,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/storm/fixed-work.ts': 'test/storm/key-ledger.test.ts',
   'src/storm/keyed-work.ts': 'test/storm/key-ledger.test.ts',
   'src/storm/live-view.ts': 'test/cli/storm-command.test.ts',
-  'src/storm/load-thread.ts': 'test/cli/storm-command.test.ts',
   'src/storm/load-threads.ts': 'test/cli/storm-command.test.ts',
   'src/storm/make-work.ts': 'test/storm/key-ledger.test.ts',
   'src/storm/numbered-keys.ts': 'test/storm/key-ledger.test.ts',

@@ -20,6 +20,7 @@ import {
   TimedDisk,
   TouchedArenas,
 } from './bench-engine.js';
+import { collectGarbage } from './file-cache.js';
 import { rounded } from './rounds.js';
 
 const SAMPLE_MS = 1000;
@@ -112,7 +113,8 @@ export class Soak {
       sent += staged.entries;
       this.#settleGroups(dueMs);
       this.#maintain();
-      if (staged.entries > 0 && performance.now() < yieldAt) continue;
+      const hasReleased = this.#collectReleased();
+      if (!hasReleased && staged.entries > 0 && performance.now() < yieldAt) continue;
       // While writes are slowed a shard's thread would park: merges want the processor.
       if (this.engine.isDelaying) await this.#rest(1);
       else await eventLoopTurn();
@@ -126,6 +128,7 @@ export class Soak {
     const endMs = performance.now() + seconds * 1000;
     while (performance.now() < endMs) {
       this.#maintain();
+      this.#collectReleased();
       await this.#rest(20);
     }
   }
@@ -226,6 +229,13 @@ export class Soak {
     const now = performance.now();
     this.longestMaintainMs = Math.max(this.longestMaintainMs, now - before);
     if (now >= this.#sampledMs + SAMPLE_MS) this.#sample(now);
+  }
+
+  /** Without it maps outlive their files, and who lets go of a file last frees its pages. */
+  #collectReleased(): boolean {
+    if (!this.engine.takeReleasedTables()) return false;
+    collectGarbage();
+    return true;
   }
 
   #sample(now: number): void {
